@@ -1,0 +1,7 @@
+"""Every table of the app, one module per noun."""
+
+from access.models.content import Content
+from access.models.entitlements import Entitlement
+from access.models.tips import Tip
+
+__all__ = ["Content", "Entitlement", "Tip"]

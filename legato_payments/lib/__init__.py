@@ -1,0 +1,1 @@
+"""A small library at the bottom: no tables, knows no app."""

@@ -1,0 +1,265 @@
+"""Bases of the admin classes, and the only module that knows the admin theme.
+
+Every page is read-only, superusers included. What may change is changed by an action of a page: a
+form whose one call goes to a service (``RecordAdmin.ask``).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from django.contrib import messages
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.utils import unquote
+from django.contrib.auth import get_permission_codename
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.paginator import InfinitePaginator
+from unfold.sites import UnfoldAdminSite
+
+from legato_payments.lib.errors import DomainError
+from legato_payments.lib.pages import cells
+from legato_payments.lib.pages.columns import Column
+from legato_payments.lib.pages.proposals import ProposalForm
+from legato_payments.lib.pages.tables import Section
+
+__all__ = [
+    "AdminPasswordChangeForm",
+    "AdminSite",
+    "ModelAdmin",
+    "ReadOnlyAdmin",
+    "ReadOnlyStackedInline",
+    "ReadOnlyTabularInline",
+    "RecordAdmin",
+    "StackedInline",
+    "UserChangeForm",
+    "UserCreationForm",
+    "actor_of",
+    "button",
+    "section_of",
+]
+
+type Builder = Callable[[Any], Section | None]
+type Fact = str | Column
+
+_sections: dict[type[Model], list[tuple[str, Builder]]] = {}
+
+
+class AdminSite(UnfoldAdminSite):
+    """The theme's admin site; the back office names and fills it."""
+
+
+class _ReadOnly:
+    """Rows can be seen, never added, changed or deleted here: services write them."""
+
+    def has_add_permission(self, *_: Any, **__: Any) -> bool:
+        """Nobody, superusers included."""
+        return False
+
+    def has_change_permission(self, *_: Any, **__: Any) -> bool:
+        """Nobody: otherwise the theme still shows Save on a page without a writable field."""
+        return False
+
+    def has_delete_permission(self, *_: Any, **__: Any) -> bool:
+        """Nobody: a mistake is corrected by a reversal."""
+        return False
+
+
+class ReadOnlyAdmin(_ReadOnly, ModelAdmin):
+    """A list and a page per row, without one writable field and without "delete selected"."""
+
+    actions = None
+
+
+class ReadOnlyTabularInline(_ReadOnly, TabularInline):
+    """Lines under their parent, as a table."""
+
+    extra = 0
+    can_delete = False
+
+
+class ReadOnlyStackedInline(_ReadOnly, StackedInline):
+    """Lines under their parent, one block each."""
+
+    extra = 0
+    can_delete = False
+
+
+class RecordAdmin(ReadOnlyAdmin):
+    """A list of rows, and a page per row: its facts, then tables below.
+
+    Made for tables that grow for ever: no total count, no sorting by columns without an index, and
+    a search that asks for whole values or their beginning only.
+    """
+
+    facts: Sequence[Fact | tuple[Fact, ...]] = ()
+    nothing_yet = "Nothing here yet."
+    """What the empty list says, and what will fill it."""
+
+    change_form_template = "admin/record.html"
+    paginator = InfinitePaginator
+    list_per_page = 50
+    sortable_by: Sequence[str] | None = ()
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    empty_value_display = cells.EMPTY
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Every fact is a read-only field, and there is no other."""
+        super().__init_subclass__(**kwargs)
+        cls.fields = tuple(cls.facts)
+        cls.readonly_fields = tuple(
+            fact for row in cls.facts for fact in (row if isinstance(row, tuple) else (row,))
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Rows that have the whole term in one of ``search_fields``.
+
+        Django's own search folds cases, which no index of ours serves.
+        """
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Q(pk__in=[])
+        for name in self.get_search_fields(request):
+            if self._can_hold(name, term):
+                found |= Q(**{name: term})
+        return queryset.filter(found), False
+
+    def _can_hold(self, name: str, term: str) -> bool:
+        try:
+            self.opts.get_field(self.opts.pk.name if name == "pk" else name).to_python(term)
+        except FieldDoesNotExist:
+            return True  # a lookup such as name__startswith
+        except ValidationError:
+            return False  # no uuid, no number
+        return True
+
+    def sections(self, obj: Any) -> Iterable[Section]:  # noqa: ARG002
+        """What stands below the facts; nothing unless a page has more to say."""
+        return ()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The page, with its sections and those that the apps above add to it."""
+        if (obj := kwargs.get("obj")) is not None:
+            added = (
+                build(obj)
+                for permission, build in _sections.get(self.model, ())
+                if request.user.has_perm(permission)
+            )
+            context["sections"] = [*self.sections(obj), *(part for part in added if part)]
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    def has_propose_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Whoever has Django's right to add rows may ask a service for a new one."""
+        return self._has_right(request, "add")
+
+    def has_propose_change_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Whoever has Django's right to change rows may ask a service for the next version."""
+        return self._has_right(request, "change")
+
+    def _has_right(self, request: HttpRequest, right: str) -> bool:
+        codename = get_permission_codename(right, self.opts)
+        return request.user.has_perm(f"{self.opts.app_label}.{codename}")
+
+    def find(self, request: HttpRequest, object_id: str) -> Any:
+        """The row that an action's address names.
+
+        Raises:
+            Http404: There is none.
+        """
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        return row
+
+    def ask(
+        self,
+        request: HttpRequest,
+        form: ProposalForm,
+        *,
+        title: str,
+        submit: str,
+        call: Callable[[Mapping[str, Any]], str],
+        back: str,
+        intro: str = "",
+        sections: Iterable[Section] = (),
+    ) -> HttpResponse:
+        """Show a form and, when it comes back sound by POST, make the one call it is about.
+
+        Args:
+            form: Bound when the request is a POST.
+            call: The service call; gets the cleaned data, returns what to tell afterwards.
+            back: Where to go then, and on "Cancel".
+        """
+        if request.method == "POST" and form.is_valid():
+            try:
+                done = call(form.cleaned_data)
+            except DomainError as refusal:
+                form.refuse(refusal)
+            else:
+                messages.success(request, done)
+                return redirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "form": form,
+            "intro": intro,
+            "submit": submit,
+            "back": back,
+            "sections": sections,
+        }
+        return TemplateResponse(request, "admin/ask.html", context)
+
+
+def button(words: str, *, path: str, right: Literal["add", "change"]) -> Callable[[Any], Any]:
+    """A method of an admin class as a button, for ``actions_list`` or ``actions_detail``.
+
+    The theme runs it by GET as well, whatever the state of the row: the method shows a form with
+    ``RecordAdmin.ask``, and the service behind it checks the state.
+
+    Args:
+        path: The last part of its address.
+        right: Which of Django's rights on the model shows the button and lets it work.
+    """
+    return action(  # type: ignore[no-any-return]
+        description=words,
+        url_path=path,
+        # Not "payments.add_currencyrate": the theme would look for it in the database whenever
+        # the system checks run, and there may be none yet.
+        permissions=[f"propose_{right}"],
+        variant=ActionVariant.PRIMARY,
+    )
+
+
+def section_of(model: type[Model], *, permission: str) -> Callable[[Builder], Builder]:
+    """Add the decorated function's section to the pages of ``model``; ``None`` adds nothing.
+
+    So an app shows its rows on a page of an app below, which must not know it.
+
+    Args:
+        permission: Who sees it, for example ``revenue.view_earning``.
+    """
+
+    def register(build: Builder) -> Builder:
+        _sections.setdefault(model, []).append((permission, build))
+        return build
+
+    return register
+
+
+def actor_of(request: HttpRequest) -> str:
+    """The staff member behind a request, as services and the audit log name people."""
+    return f"staff:{request.user.pk}"

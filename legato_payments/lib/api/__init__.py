@@ -1,0 +1,1 @@
+"""The HTTP contract: strict input, problems, tokens, access, pages. Knows no app."""

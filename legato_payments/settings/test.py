@@ -1,0 +1,37 @@
+"""The test run: throwaway servers, one database and one Redis prefix per xdist worker."""
+
+import os
+import tempfile
+from pathlib import Path
+
+# pytest-django imports settings before conftest.py, so the run folder is chosen here: the first
+# importer is the controller, and the workers inherit its environment.
+if "LEGATO_RUN_DIR" not in os.environ:
+    os.environ["LEGATO_RUN_DIR"] = tempfile.mkdtemp(prefix="legato-test-")
+    Path(os.environ["LEGATO_RUN_DIR"]).chmod(0o711)
+
+from legato_payments.local import keys
+from legato_payments.settings.base import *
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+TEST_DATABASE = f"legato_{WORKER}"
+DATABASES["default"]["NAME"] = TEST_DATABASE
+DATABASES["owner"]["NAME"] = TEST_DATABASE
+CACHES["default"]["KEY_PREFIX"] = f"legato-test-{WORKER}"
+
+SECRET_KEY = "test-only-" + "x" * 50
+FIELD_KEYS = keys.TEST_FIELD_KEYS
+ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+GATEWAY_SANDBOX = True
+SANDBOX_WEBHOOK_SECRET = "sandbox-webhook-secret-for-tests-only"
+RETURN_URL_ORIGINS = ["https://legato.example"]
+JWT_SIGNING_KEY_FILE = keys.signing_key_file(Path(os.environ["LEGATO_RUN_DIR"]))
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    **STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Served from the apps themselves: nothing needs collecting.
+STATIC_ROOT = None
+WHITENOISE_USE_FINDERS = True
+CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] = f"legato-test-{WORKER}:"

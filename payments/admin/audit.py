@@ -1,0 +1,100 @@
+"""The audit log: who changed what, and why."""
+
+from collections.abc import Iterator
+
+from django.contrib import admin
+
+from legato_payments.lib.admin import RecordAdmin
+from legato_payments.lib.pages import cells, columns, tables
+from legato_payments.lib.pages.cells import Tone
+from legato_payments.lib.pages.tables import Section, Table
+from payments.models import AuditEntry
+
+SHOWN = 20
+
+
+@admin.display(description="Object")
+def changed(entry: AuditEntry) -> str:
+    """What was changed."""
+    return f"{entry.object_type} {entry.object_id}"
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(RecordAdmin):
+    """Append-only, in the database too."""
+
+    list_display = [
+        columns.moment("occurred_at"),
+        columns.text("actor"),
+        columns.code("action"),
+        changed,
+        columns.text("reason"),
+    ]
+    search_fields = ["pk", "actor", "object_id", "action__startswith", "request_id"]
+    search_help_text = "Actor, object, request id, or the beginning of an action"
+    ordering = ["-id"]
+    nothing_yet = "Nothing was changed yet."
+
+    facts = (
+        columns.moment("occurred_at"),
+        columns.text("actor"),
+        columns.code("action"),
+        "object_type",
+        columns.copyable("object_id"),
+        columns.text("reason"),
+        columns.copyable("request_id"),
+        columns.copyable("id"),
+    )
+
+    def sections(self, obj: AuditEntry) -> Iterator[Section]:
+        """Before and after, side by side."""
+        yield differences(obj)
+
+
+def differences(entry: AuditEntry) -> Table:
+    """Every member of the two states; those that differ are marked."""
+    before, after = _flat(entry.before), _flat(entry.after)
+    rows = []
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name, cells.EMPTY), after.get(name, cells.EMPTY)
+        is_change = bool(before) and old != new
+        rows.append([name, old, new, cells.mark("changed", Tone.WARN) if is_change else ""])
+    return Table(
+        title="Before and after",
+        headings=["What", "Before", "After", ""],
+        rows=rows,
+        empty="The entry names the event only.",
+    )
+
+
+def history_of(object_type: str, object_id: object) -> Table:
+    """What the audit log says of one object."""
+    entries = AuditEntry.objects.filter(object_type=object_type, object_id=str(object_id))
+    shown, note = tables.newest(entries.order_by("-id")[: SHOWN + 1], SHOWN)
+    return Table(
+        title="Audit",
+        headings=["When", "Action", "By", "Reason"],
+        rows=[
+            [
+                cells.moment(entry.occurred_at),
+                cells.link(entry, entry.action),
+                entry.actor,
+                entry.reason or cells.EMPTY,
+            ]
+            for entry in shown
+        ],
+        empty="Nothing was changed yet.",
+        note=note,
+    )
+
+
+def _flat(state: object, prefix: str = "") -> dict[str, str]:
+    if not isinstance(state, dict):
+        return {}
+    flat: dict[str, str] = {}
+    for name, value in state.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = cells.plain(value)
+    return flat

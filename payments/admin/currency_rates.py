@@ -1,0 +1,204 @@
+"""Exchange rates, with their history."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from legato_payments.lib import clock
+from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.errors import Conflict, Unavailable
+from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages.cells import Tone
+from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
+from legato_payments.lib.pages.tables import Table, number
+from payments.enums import BOOK_CURRENCY, Currency
+from payments.gateways.rates.base import Quote, RateSourceUnreadable
+from payments.gateways.rates.registry import rate_provider
+from payments.models import CurrencyRate
+from payments.queries import rates
+from payments.services import currency_rates
+
+QUOTES = [currency for currency in Currency if currency != BOOK_CURRENCY]
+
+
+class SameRate(Conflict):
+    """The newest row says the same already."""
+
+    title = "This is the newest rate already; nothing was recorded."
+
+
+class SourceUnreadable(Unavailable):
+    """The rate source gave nothing usable."""
+
+    title = "The source of the rates gave nothing usable."
+
+
+class RateForm(ProposalForm):
+    """A rate that a person sets by hand."""
+
+    told_at = {currency_rates.RateRefused: "rate", SameRate: "rate"}
+
+    quote = forms.ChoiceField(
+        label="Currency", choices=[(currency.value, currency.label) for currency in QUOTES]
+    )
+    rate = forms.DecimalField(
+        label="Rate",
+        min_value=Decimal(0),
+        max_digits=18,
+        decimal_places=8,
+        help_text="How much of the currency one US dollar buys.",
+    )
+    as_of = forms.DateField(
+        label="Day", widget=forms.DateInput(attrs={"type": "date"}), help_text="UTC; not ahead."
+    )
+    allow_jump = forms.BooleanField(
+        label="It really moved this far",
+        required=False,
+        help_text="Needed when the rate is further from the newest one than the guard allows.",
+    )
+    reason = ReasonField()
+
+
+@admin.display(description="Pair")
+def pair(rate: CurrencyRate) -> str:
+    """One of the first buys this much of the second."""
+    return f"{rate.base} → {rate.quote}"
+
+
+@admin.display(description="State")
+def state(rate: CurrencyRate) -> str:
+    """Whether conversions use it."""
+    if not getattr(rate, "is_newest", False):
+        return cells.mark("Superseded")
+    if clock.now() > currency_rates.usable_until(source=rate.source, as_of=rate.as_of):
+        return cells.mark("Too old", Tone.BAD)
+    return cells.mark("In force", Tone.GOOD)
+
+
+@admin.display(description="Usable until")
+def usable_until(rate: CurrencyRate) -> str:
+    """When it stops being used, unless a newer one comes before."""
+    return cells.moment(currency_rates.usable_until(source=rate.source, as_of=rate.as_of))
+
+
+@admin.display(description="Day")
+def day(rate: CurrencyRate) -> str:
+    """The day the source gave it for."""
+    return rate.as_of.isoformat()
+
+
+@admin.register(CurrencyRate)
+class RateAdmin(RecordAdmin):
+    """Rows are never edited: a newer one supersedes."""
+
+    list_display = [
+        pair,
+        columns.decimal("rate"),
+        day,
+        state,
+        columns.text("source"),
+        columns.text("created_by", "By"),
+        columns.moment("fetched_at", "Recorded"),
+        columns.text("reason"),
+    ]
+    list_filter = ["quote", "source"]
+    paginator = Paginator
+    ordering = ["-as_of", "-id"]
+    nothing_yet = "No rates yet. “Refresh now” fetches them; a person can set one by hand."
+    actions_list = ["set_by_hand", "refresh"]
+
+    facts = (
+        pair,
+        columns.decimal("rate"),
+        day,
+        state,
+        usable_until,
+        columns.text("source"),
+        columns.text("created_by", "By"),
+        columns.moment("fetched_at", "Recorded"),
+        columns.text("reason"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CurrencyRate]:
+        """With whether each is the newest of its pair, in the same query."""
+        return with_newest(super().get_queryset(request))
+
+    @button("Set a rate by hand", path="set-by-hand", right="add")
+    def set_by_hand(self, request: HttpRequest) -> HttpResponse:
+        """Record a rate with a person's name and reason on it."""
+        now = clock.now()
+        form = RateForm(
+            request.POST if request.method == "POST" else None, initial={"as_of": now.date()}
+        )
+
+        def call(data: Mapping[str, Any]) -> str:
+            quote = Quote(BOOK_CURRENCY, data["quote"], data["rate"], data["as_of"], "manual")
+            row = currency_rates.record(
+                quote=quote,
+                actor=actor_of(request),
+                now=now,
+                reason=data["reason"],
+                allow_jump=data["allow_jump"],
+            )
+            if row is None:
+                raise SameRate
+            return f"{row} is in force."
+
+        return self.ask(
+            request,
+            form,
+            title="Set a rate by hand",
+            submit="Record the rate",
+            call=call,
+            back=cells.listing(CurrencyRate),
+            sections=[newest_rates()],
+        )
+
+    @button("Refresh now", path="refresh", right="add")
+    def refresh(self, request: HttpRequest) -> HttpResponse:
+        """Fetch the rates from the configured source, after a confirmation."""
+        provider = rate_provider()
+
+        def call(_data: Mapping[str, Any]) -> str:
+            try:
+                result = currency_rates.refresh(provider=provider, now=clock.now())
+            except RateSourceUnreadable as error:
+                raise SourceUnreadable(str(error)) from error
+            parts = [f"{row} recorded" for row in result.recorded] or ["nothing new"]
+            return "; ".join([*parts, *(f"refused: {words}" for words in result.refused)]) + "."
+
+        return self.ask(
+            request,
+            ProposalForm(request.POST if request.method == "POST" else None),
+            title="Refresh the exchange rates",
+            intro=f"Fetches today's rates from the source “{provider.code}”. A rate that jumps"
+            " further than the guard allows is refused and named.",
+            submit="Refresh now",
+            call=call,
+            back=cells.listing(CurrencyRate),
+            sections=[newest_rates()],
+        )
+
+
+def with_newest(found: QuerySet[CurrencyRate]) -> QuerySet[CurrencyRate]:
+    """Rates that also know whether they are the newest of their pair."""
+    return found.annotate(is_newest=Q(pk__in=rates.newest().values("pk")))
+
+
+def newest_rates() -> Table:
+    """The newest rate of each currency, whatever its age."""
+    return Table(
+        title="Newest rates",
+        headings=["Pair", number("Rate"), "Day", "State", "Source", "Usable until"],
+        rows=[
+            [pair(r), cells.decimal(r.rate), day(r), state(r), r.source, usable_until(r)]
+            for r in with_newest(CurrencyRate.objects.filter(pk__in=rates.newest().values("pk")))
+        ],
+        empty="There is no rate yet.",
+    )

@@ -1,0 +1,115 @@
+"""Limits and product constants, as dated rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from legato_payments.lib import clock
+from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages.proposals import ProposalForm, ReasonField, StartField
+from legato_payments.lib.pages.tables import Table, number
+from payments.models import Policy
+from payments.queries import policies as policy_queries
+from payments.services import policies
+
+
+class PolicyForm(ProposalForm):
+    """A new value of one limit."""
+
+    told_at = {policies.StartsInThePast: "valid_from"}
+
+    name = forms.ChoiceField(label="Limit", choices=Policy.Name.choices)
+    value = forms.IntegerField(min_value=0, help_text="In the unit that the limit's name gives.")
+    valid_from = StartField()
+    reason = ReasonField()
+
+
+@admin.display(description="State")
+def state(policy: Policy) -> str:
+    """Whether decisions use it."""
+    counts = getattr(policy, "is_in_force", False)
+    return cells.in_force(counts=counts, valid_from=policy.valid_from, now=clock.now())
+
+
+@admin.display(description="Limit")
+def limit(policy: Policy) -> str:
+    """Its name in words, with the unit."""
+    return policy.get_name_display()
+
+
+@admin.register(Policy)
+class PolicyAdmin(RecordAdmin):
+    """Rows are never edited: a newer one supersedes."""
+
+    list_display = [
+        limit,
+        columns.count("value"),
+        state,
+        columns.moment("valid_from"),
+        columns.text("created_by", "By"),
+        columns.text("reason"),
+    ]
+    list_filter = ["name"]
+    paginator = Paginator
+    ordering = ["name", "-valid_from", "-id"]
+    actions_list = ["change_limit"]
+
+    facts = (
+        limit,
+        columns.count("value"),
+        state,
+        columns.moment("valid_from"),
+        columns.text("created_by", "By"),
+        columns.text("reason"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
+        """With whether each row counts now, in the same query."""
+        rows: QuerySet[Policy] = super().get_queryset(request)
+        counting = policy_queries.in_force(on=clock.now()).values("pk")
+        return rows.annotate(is_in_force=Q(pk__in=counting))
+
+    @button("Change a limit", path="change-limit", right="add")
+    def change_limit(self, request: HttpRequest) -> HttpResponse:
+        """Put a new value in force, now or later."""
+        form = PolicyForm(request.POST if request.method == "POST" else None)
+
+        def call(data: Mapping[str, Any]) -> str:
+            now = clock.now()
+            row = policies.change(
+                name=Policy.Name(data["name"]),
+                value=data["value"],
+                valid_from=StartField.or_now(data["valid_from"], now),
+                actor=actor_of(request),
+                reason=data["reason"],
+                now=now,
+            )
+            return f"{row}, from {row.valid_from:%Y-%m-%d %H:%M} UTC on."
+
+        return self.ask(
+            request,
+            form,
+            title="Change a limit",
+            submit="Put it in force",
+            call=call,
+            back=cells.listing(Policy),
+            sections=[limits_in_force()],
+        )
+
+
+def limits_in_force() -> Table:
+    """Every limit and its value now."""
+    return Table(
+        title="Limits in force",
+        headings=["Limit", number("Value"), "Since"],
+        rows=[
+            [limit(row), f"{row.value:,}", cells.moment(row.valid_from)]
+            for row in policy_queries.in_force(on=clock.now())
+        ],
+    )

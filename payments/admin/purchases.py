@@ -1,0 +1,195 @@
+"""Coin purchases, from the first click to the credit."""
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Q
+from django.utils.html import format_html
+
+from legato_payments.lib.admin import RecordAdmin
+from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages.cells import Tone
+from legato_payments.lib.pages.tables import Section, Table
+from payments.admin.audit import history_of
+from payments.enums import Provider, Unit
+from payments.models import Purchase, SandboxCharge, Transaction, WebhookEvent
+from payments.queries import books
+
+Status = Purchase.Status
+
+TONES = {
+    Status.CREATED: Tone.BUSY,
+    Status.PENDING: Tone.BUSY,
+    Status.SUCCEEDED: Tone.GOOD,
+    Status.FAILED: Tone.BAD,
+    Status.EXPIRED: Tone.PLAIN,
+    Status.QUARANTINED: Tone.WARN,
+}
+
+
+@admin.display(description="Coins")
+def number_coins(purchase: Purchase) -> str:
+    """What the lot holds or will hold, bonus included."""
+    return f"{purchase.total_coins:,}"
+
+
+@admin.display(description="Coins")
+def coins_and_bonus(purchase: Purchase) -> str:
+    """How the coins come about."""
+    bonus = f" + {purchase.bonus_coins:,} bonus" if purchase.bonus_coins else ""
+    return f"{cells.coins(purchase.total_coins)} ({purchase.coins:,}{bonus})"
+
+
+@admin.display(description="Package")
+def package(purchase: Purchase) -> str:
+    """What was bought, in the version that was on sale then."""
+    version = purchase.package_version
+    if version is None:
+        return "Exact top-up"
+    return cells.link(version.package, f"{version.package.name}, version {version.number}")
+
+
+@admin.display(description="Gateway fee")
+def fee(purchase: Purchase) -> str:
+    """What the gateway kept, by its own figures."""
+    if purchase.fee_micros is None:
+        return cells.EMPTY
+    return cells.amount(purchase.fee_micros, purchase.currency)
+
+
+@admin.display(description="Why not")
+def why_not(purchase: Purchase) -> str:
+    """What went wrong, in the words of the gateway or of our check."""
+    return purchase.quarantine_reason or purchase.failure_code or cells.EMPTY
+
+
+@admin.display(description="Consent")
+def consent(purchase: Purchase) -> str:
+    """What the reader agreed to about the right of withdrawal."""
+    parts = [f"{name}: {cells.plain(value)}" for name, value in (purchase.consent or {}).items()]
+    return " · ".join(parts) or cells.EMPTY
+
+
+@admin.display(description="Checkout")
+def checkout(purchase: Purchase) -> str:
+    """Where the reader pays, while that is still to be done; for the sandbox only."""
+    is_open = purchase.status == Status.PENDING and purchase.provider == Provider.SANDBOX
+    url = (purchase.action or {}).get("url", "")
+    if not (settings.GATEWAY_SANDBOX and is_open and url):
+        return cells.EMPTY
+    return format_html('<a class="bo-link" href="{}">Open the sandbox checkout</a>', url)
+
+
+@admin.register(Purchase)
+class PurchaseAdmin(RecordAdmin):
+    """Settled by what the gateway says, never by hand."""
+
+    list_display = [
+        columns.moment("created_at", "Started"),
+        "user_id",
+        columns.state("status", TONES),
+        columns.money("total_micros", "currency", "Total"),
+        number_coins,
+        "provider",
+        columns.code("reference"),
+    ]
+    list_filter = ["status", "provider", "currency"]
+    search_fields = ["pk", "user_id", "reference", "gateway_id"]
+    search_help_text = "Id, reader, our reference or the gateway's id"
+    ordering = ["-id"]
+    nothing_yet = "No purchases yet. Each appears here as soon as a reader starts one."
+
+    facts = (
+        columns.state("status", TONES),
+        why_not,
+        "user_id",
+        package,
+        coins_and_bonus,
+        columns.money("price_micros", "currency", "Price before tax"),
+        columns.money("tax_micros", "currency", "Tax"),
+        columns.money("total_micros", "currency", "Total"),
+        fee,
+        columns.money("value_micros", Unit.USD, "Value of the coins"),
+        columns.decimal("fx_rate", "Rate (units per US dollar)"),
+        columns.text("country"),
+        "provider",
+        columns.copyable("reference", "Our reference"),
+        columns.copyable("gateway_id", "Gateway's id"),
+        columns.copyable("id"),
+        checkout,
+        consent,
+        columns.moment("created_at", "Started"),
+        columns.moment("expires_at"),
+        columns.moment("settled_at"),
+        columns.related("transaction"),
+        columns.moment("next_attempt_at", "Asked again"),
+        columns.count("attempts", "Times asked"),
+    )
+    list_select_related = ["package_version__package"]
+
+    def sections(self, obj: Purchase) -> Iterator[Section]:
+        """What became of it: in the books, at the gateway, in the audit log."""
+        yield in_the_books(obj)
+        yield deliveries(obj)
+        if settings.GATEWAY_SANDBOX and obj.provider == Provider.SANDBOX:
+            yield at_the_sandbox(obj)
+        yield history_of("purchase", obj.pk)
+
+
+def in_the_books(purchase: Purchase) -> Table:
+    """The purchase's own transaction, its fee, and what took them back."""
+    found = Transaction.objects.filter(Q(pk=purchase.pk) | Q(relates_to=purchase.pk))
+    return Table(
+        title="Ledger transactions",
+        headings=["Transaction", "Moved", "Occurred"],
+        rows=[
+            [
+                cells.link(transaction, transaction.get_kind_display()),
+                " · ".join(cells.amount(total, unit) for unit, total in books.moved(transaction)),
+                cells.moment(transaction.occurred_at),
+            ]
+            for transaction in books.with_moved(found).order_by("id")
+        ],
+        empty="Nothing is posted before the payment is captured.",
+    )
+
+
+def deliveries(purchase: Purchase) -> Table:
+    """What the gateway told us about it."""
+    events = WebhookEvent.objects.filter(
+        provider=purchase.provider, reference=purchase.reference
+    ).defer("body")
+    return Table(
+        title="Webhooks",
+        headings=["Delivery", "Status", "Received", "Processed"],
+        rows=[
+            [
+                cells.link(event, event.kind),
+                event.get_status_display(),
+                cells.moment(event.received_at),
+                cells.moment(event.processed_at),
+            ]
+            for event in events.order_by("id")[:20]
+        ],
+        empty="The gateway sent nothing about this purchase yet.",
+    )
+
+
+def at_the_sandbox(purchase: Purchase) -> Table:
+    """The payment in the sandbox's own books."""
+    charges = SandboxCharge.objects.filter(reference=purchase.reference)
+    return Table(
+        title="At the sandbox",
+        headings=["Payment", "Status", "Opened", "Closed"],
+        rows=[
+            [
+                cells.link(charge, charge.pk),
+                charge.get_status_display(),
+                cells.moment(charge.created_at),
+                cells.moment(charge.completed_at),
+            ]
+            for charge in charges
+        ],
+        empty="The sandbox knows no payment with this reference.",
+    )

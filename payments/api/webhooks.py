@@ -1,0 +1,38 @@
+"""POST /payments/webhooks/{provider}: what gateways tell us."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from legato_payments.lib import clock
+from legato_payments.lib.api.errors import PayloadTooLarge
+from legato_payments.lib.api.permissions import Public
+from legato_payments.lib.api.views import ApiViewSet
+from payments.enums import Provider
+from payments.webhooks import inbox
+
+MAX_BODY_BYTES = 256 * 1024
+
+
+class WebhookViewSet(ApiViewSet):
+    """Deliveries of the gateways, told from forgeries by their signature."""
+
+    lookup_url_kwarg = "provider"
+    lookup_value_regex = "[a-z]{1,16}"
+    access = {"receive": [Public()]}
+    authentication_classes = ()
+    parser_classes: list[type[BaseParser]] = []
+
+    @extend_schema(summary="Receive a gateway's webhook", request=None, responses={200: None})
+    def receive(self, request: Request, provider: str) -> Response:
+        """Verify, store once, answer; a job does the rest."""
+        # The signature is over the bytes as they came: nothing may parse them first.
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+            raise PayloadTooLarge
+        body: bytes = request.body
+        name = provider.upper()
+        if name not in Provider.values:
+            raise inbox.ProviderUnknown
+        inbox.receive(provider=name, body=body, headers=request.headers, now=clock.now())
+        return Response(status=200)

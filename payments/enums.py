@@ -1,0 +1,72 @@
+"""Words that every app shares. Upper-case in the database, lower-case snake_case in the API."""
+
+from django.db.models import TextChoices
+
+
+class Currency(TextChoices):
+    """What readers pay in, ISO 4217."""
+
+    USD = "USD", "US dollar"
+    CAD = "CAD", "Canadian dollar"
+    NGN = "NGN", "Nigerian naira"
+
+
+BOOK_CURRENCY = Currency.USD
+"""Coins are valued, and writers are owed, in this currency (ledger.md, section 1)."""
+
+
+class Unit(TextChoices):
+    """What an account counts: fiat in micros, coins in coins."""
+
+    COIN = "COIN", "Coin"
+    USD = "USD", "US dollar"
+    CAD = "CAD", "Canadian dollar"
+    NGN = "NGN", "Nigerian naira"
+
+
+class Provider(TextChoices):
+    """Who moves the money."""
+
+    STRIPE = "STRIPE", "Stripe"
+    PAYSTACK = "PAYSTACK", "Paystack"
+    SANDBOX = "SANDBOX", "Sandbox"
+
+
+class TransactionKind(TextChoices):
+    """The business event that a ledger transaction records; one template each."""
+
+    COIN_PURCHASE = "COIN_PURCHASE", "Coin purchase"
+    GATEWAY_FEE = "GATEWAY_FEE", "Gateway fee"
+    CONTENT_PURCHASE = "CONTENT_PURCHASE", "Content purchase"
+    TIP = "TIP", "Tip"
+    REVERSAL = "REVERSAL", "Reversal"
+
+
+class LotOrigin(TextChoices):
+    """Where the coins of a lot came from."""
+
+    PURCHASE = "PURCHASE", "Purchase"
+    GIFT_CARD = "GIFT_CARD", "Gift card"
+    PROMO = "PROMO", "Promotion"
+    LOYALTY = "LOYALTY", "Loyalty"
+    RESTORED = "RESTORED", "Restored"
+    TRANSFER = "TRANSFER", "Gift from a reader"
+    ADJUSTMENT = "ADJUSTMENT", "Adjustment"
+
+
+class Stream(TextChoices):
+    """How a writer earns."""
+
+    CONTENT = "CONTENT", "Content"
+    TIP = "TIP", "Tips"
+    SUBSCRIPTION = "SUBSCRIPTION", "Subscription pool"
+    LICENSING = "LICENSING", "Licensing"
+    ADVERTISING = "ADVERTISING", "Advertising"
+
+
+class Tier(TextChoices):
+    """Subscription tiers, lowest first."""
+
+    BASIC = "BASIC", "Basic"
+    PREMIUM = "PREMIUM", "Premium"
+    VIP = "VIP", "VIP"

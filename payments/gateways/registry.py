@@ -1,0 +1,118 @@
+"""Which gateway serves whom. The only way to a gateway: every call is counted and checked here."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection
+
+from legato_payments.lib.metrics import GATEWAY_REQUESTS
+from payments.enums import Currency, Provider
+from payments.gateways.base import (
+    ChargeGateway,
+    ChargeRequest,
+    ChargeState,
+    GatewayError,
+    Unavailable,
+    WebhookVerifier,
+)
+from payments.gateways.sandbox.gateway import SandboxGateway
+
+HOME: Mapping[Currency, Provider] = {
+    Currency.USD: Provider.STRIPE,
+    Currency.CAD: Provider.STRIPE,
+    Currency.NGN: Provider.PAYSTACK,
+}
+"""Who takes which currency when nothing else is said."""
+
+
+class NotConfigured(Unavailable):
+    """No gateway is set up for this currency or provider."""
+
+
+class ObservedGateway:
+    """A ``ChargeGateway`` whose calls are counted and never made inside a transaction."""
+
+    def __init__(self, gateway: ChargeGateway) -> None:
+        self.gateway = gateway
+        self.code = gateway.code
+        self.currencies = gateway.currencies
+        self.minimum_minor = gateway.minimum_minor
+
+    def create_charge(self, request: ChargeRequest, *, key: str, now: datetime) -> ChargeState:
+        """See ``ChargeGateway``."""
+        return self._call(
+            "create_charge", lambda: self.gateway.create_charge(request, key=key, now=now)
+        )
+
+    def get_charge(self, *, reference: str) -> ChargeState | None:
+        """See ``ChargeGateway``."""
+        return self._call("get_charge", lambda: self.gateway.get_charge(reference=reference))
+
+    def cancel_charge(self, *, reference: str, now: datetime) -> ChargeState | None:
+        """See ``ChargeGateway``."""
+        return self._call(
+            "cancel_charge", lambda: self.gateway.cancel_charge(reference=reference, now=now)
+        )
+
+    def _call[T](self, operation: str, call: Callable[[], T]) -> T:
+        assert_outside_transaction()
+        outcome = "ok"
+        try:
+            return call()
+        except GatewayError as error:
+            outcome = type(error).__name__.lower()
+            raise
+        finally:
+            GATEWAY_REQUESTS.labels(
+                gateway=self.code.lower(), operation=operation, outcome=outcome
+            ).inc()
+
+
+def charge_gateway(provider: str) -> ChargeGateway:
+    """The gateway of one provider.
+
+    Raises:
+        NotConfigured: It lacks its keys, or is not allowed here.
+    """
+    return ObservedGateway(_gateway(provider))
+
+
+def route(*, currency: str, preferred: str = "") -> Provider:
+    """Who takes a payment in ``currency``: the preferred provider if it can, else its home.
+
+    Raises:
+        NotConfigured: Nobody is set up for this currency.
+    """
+    candidates = [preferred, HOME[Currency(currency)], Provider.SANDBOX]
+    for candidate in candidates:
+        if candidate and is_configured(candidate) and currency in _gateway(candidate).currencies:
+            return Provider(candidate)
+    raise NotConfigured(f"No gateway is configured for {currency}.", gateway="")
+
+
+def is_configured(provider: str) -> bool:
+    """Whether a provider can be used here."""
+    return provider == Provider.SANDBOX and settings.GATEWAY_SANDBOX
+
+
+def verifier(provider: str) -> WebhookVerifier:
+    """Who checks the deliveries of one provider.
+
+    Raises:
+        NotConfigured: It lacks its keys, or is not allowed here.
+    """
+    return _gateway(provider)
+
+
+def assert_outside_transaction() -> None:
+    """A gateway may take 20 s to answer: no lock and no connection waits for it."""
+    # pytest-django wraps a whole test in a transaction; Django marks those blocks.
+    blocks = [b for b in connection.atomic_blocks if not getattr(b, "_from_testcase", False)]
+    assert not blocks, "a gateway was called inside a database transaction"
+
+
+def _gateway(provider: str) -> SandboxGateway:
+    if not is_configured(provider):
+        raise NotConfigured(f"{provider} is not configured.", gateway=provider)
+    return SandboxGateway()

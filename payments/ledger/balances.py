@@ -1,0 +1,193 @@
+"""Wallets and lots: coins in, coins out, by position.
+
+Everything here runs inside the caller's database transaction and under the wallet's lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F, Q, Sum
+from django.db.transaction import atomic
+
+from payments.enums import LotOrigin, Unit
+from payments.ledger import chart
+from payments.models import Account, CoinBalance, CoinLot, LotUse
+
+RESTORED_FOR = timedelta(days=7)
+"""Promotional coins that come back do not end sooner than this (ledger.md, section 2)."""
+
+BURN = "SELECT * FROM payments_burn(%s, %s::uuid, %s, %s, %s, %s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Coins ``from_coin`` (included) to ``to_coin`` (excluded) of one lot, and their USD micros."""
+
+    lot_id: int
+    origin: LotOrigin
+    is_purchased: bool
+    from_coin: int
+    to_coin: int
+    value_micros: int
+
+    @property
+    def coins(self) -> int:
+        """How many coins it is."""
+        return self.to_coin - self.from_coin
+
+
+@dataclass(frozen=True, slots=True)
+class Burned:
+    """Coins taken out of a wallet, lot by lot, in the order they were used."""
+
+    user_id: str
+    slices: tuple[Slice, ...]
+
+    @property
+    def coins(self) -> int:
+        """All coins taken."""
+        return sum(part.coins for part in self.slices)
+
+    @property
+    def promo_coins(self) -> int:
+        """Those that nobody paid for with money."""
+        return sum(part.coins for part in self.slices if not part.is_purchased)
+
+    @property
+    def value_micros(self) -> int:
+        """USD micros they release."""
+        return sum(part.value_micros for part in self.slices)
+
+
+def released_value(*, value_micros: int, coins: int, from_coin: int, to_coin: int) -> int:
+    """USD micros that the coins of a position range release (ledger.md, section 2).
+
+    Any split of a lot sums to its value exactly, and every part can be computed by itself.
+    """
+    return value_micros * to_coin // coins - value_micros * from_coin // coins
+
+
+def open_wallet(*, user_id: str) -> CoinBalance:
+    """The reader's wallet, made with its ledger account when this is the first time."""
+    wallet = CoinBalance.objects.filter(user_id=user_id).first()
+    if wallet:
+        return wallet
+    ref = chart.wallet(user_id)
+    with atomic():
+        account, _ = Account.objects.get_or_create(
+            code=ref.code,
+            owner_type=ref.chart.owner,
+            owner_id=user_id,
+            unit=Unit.COIN,
+            defaults={
+                "type": ref.chart.type,
+                "normal_side": ref.chart.normal_side,
+                "mode": ref.chart.mode,
+            },
+        )
+        wallet, _ = CoinBalance.objects.get_or_create(
+            user_id=user_id, defaults={"account": account}
+        )
+    return wallet
+
+
+def lock(*, user_id: str) -> CoinBalance:
+    """Hold the reader's wallet until the transaction ends: one movement at a time per reader."""
+    locked = CoinBalance.objects.select_for_update(no_key=True)
+    return locked.filter(user_id=user_id).first() or locked.get(pk=open_wallet(user_id=user_id).pk)
+
+
+def burn(
+    *,
+    wallet: CoinBalance,
+    coins: int,
+    kind: LotUse.Kind,
+    transaction_id: UUID,
+    purchased_only: bool,
+    now: datetime,
+) -> Burned | None:
+    """Take coins out of a wallet, in burn order: one SQL call that locks, walks lots and records.
+
+    Returns:
+        What was used, or ``None`` when the lots do not hold ``coins``; nothing changed then.
+        ``wallet`` has the new balance.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(BURN, [wallet.pk, transaction_id, kind, coins, purchased_only, now])
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    slices = tuple(
+        Slice(lot_id, LotOrigin(origin), is_purchased, from_coin, to_coin, value)
+        for lot_id, origin, is_purchased, from_coin, to_coin, value, *_ in rows
+    )
+    wallet.purchased, wallet.promo = rows[0][-2:]
+    wallet.coins = wallet.purchased + wallet.promo
+    return Burned(wallet.user_id, slices)
+
+
+def spendable(*, wallet: CoinBalance, purchased_only: bool, now: datetime) -> int:
+    """Coins that a burn could take now: neither expired nor frozen."""
+    lots = wallet.lots.filter(next_coin__lt=F("coins"), frozen_by="").filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    )
+    if purchased_only:
+        lots = lots.filter(is_purchased=True)
+    left = lots.aggregate(left=Sum(F("coins") - F("next_coin")))["left"]
+    return left or 0
+
+
+def issue(*, wallet: CoinBalance, lot: CoinLot, bonus_coins: int = 0) -> CoinLot:
+    """Put a new lot into a locked wallet and count it.
+
+    Args:
+        bonus_coins: How many of the lot's coins are a bonus; for the lifetime totals only.
+    """
+    lot.wallet = wallet
+    lot.save(force_insert=True)
+    if lot.frozen_by:
+        wallet.held += lot.coins
+    elif lot.is_purchased:
+        wallet.purchased += lot.coins
+    else:
+        wallet.promo += lot.coins
+    wallet.coins = wallet.purchased + wallet.promo
+    if lot.origin == LotOrigin.PURCHASE:
+        wallet.lifetime_purchased += lot.coins - bonus_coins
+        wallet.lifetime_bonus += bonus_coins
+    elif lot.origin == LotOrigin.RESTORED:
+        wallet.lifetime_refunded += lot.coins
+    wallet.save()
+    return lot
+
+
+def restore(
+    *, wallet: CoinBalance, uses: Sequence[LotUse], transaction_id: UUID, now: datetime
+) -> list[CoinLot]:
+    """Give used coins back as child lots of the same value, priority, expiry and purchase.
+
+    Positions are never used a second time, so the coins come back as new ones. Those that expire
+    can be used for ``RESTORED_FOR`` at least.
+    """
+    return [
+        issue(
+            wallet=wallet,
+            lot=CoinLot(
+                origin=LotOrigin.RESTORED,
+                is_purchased=use.lot.is_purchased,
+                coins=use.to_coin - use.from_coin,
+                value_micros=use.value_micros,
+                purchase_id=use.lot.purchase_id,
+                transaction_id=transaction_id,
+                parent=use.lot,
+                priority=use.lot.priority,
+                expires_at=use.lot.expires_at and max(use.lot.expires_at, now + RESTORED_FOR),
+                frozen_by=use.lot.frozen_by,
+                created_at=now,
+            ),
+        )
+        for use in uses
+    ]

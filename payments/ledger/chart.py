@@ -1,0 +1,105 @@
+"""The chart of accounts (ledger.md, section 4): every code, what it is, and who owns it."""
+
+from dataclasses import dataclass
+
+from payments.models.ledger import Account
+
+Type = Account.Type
+Owner = Account.Owner
+Mode = Account.Mode
+
+
+@dataclass(frozen=True, slots=True)
+class ChartEntry:
+    """What every account under one code has in common."""
+
+    type: Account.Type
+    owner: Account.Owner = Account.Owner.PLATFORM
+    mode: Account.Mode = Account.Mode.DERIVED
+
+    @property
+    def normal_side(self) -> int:
+        """1 when the account grows by debits, -1 when by credits."""
+        return 1 if self.type in (Type.ASSET, Type.EXPENSE, Type.POSITION) else -1
+
+
+CHART: dict[str, ChartEntry] = {
+    "gateway": ChartEntry(Type.ASSET),
+    "bank": ChartEntry(Type.ASSET),
+    "coins_issued": ChartEntry(Type.POSITION),
+    "wallet": ChartEntry(Type.LIABILITY, Owner.USER, Mode.GUARDED),
+    "coins_deferred": ChartEntry(Type.LIABILITY),
+    "tax_payable": ChartEntry(Type.LIABILITY),
+    "writer": ChartEntry(Type.LIABILITY, Owner.WRITER),
+    "platform": ChartEntry(Type.INCOME),
+    "fees": ChartEntry(Type.EXPENSE),
+    "fx": ChartEntry(Type.POSITION),
+}
+"""Keyed by the part of the code before the colon: ``gateway:stripe`` is a ``gateway``.
+
+An account joins the chart with the first template that uses it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRef:
+    """An account by its name; it is opened when first posted to, unless it is guarded."""
+
+    code: str
+    unit: str
+    owner_id: str = ""
+
+    @property
+    def head(self) -> str:
+        """The chart's key: ``gateway`` of ``gateway:stripe``."""
+        return self.code.partition(":")[0]
+
+    @property
+    def chart(self) -> ChartEntry:
+        """What the chart says of it. A code outside the chart is a bug in a template."""
+        return CHART[self.head]
+
+
+def wallet(user_id: str) -> AccountRef:
+    """A reader's coins: what we owe them in reading."""
+    return AccountRef("wallet", "COIN", user_id)
+
+
+def coins_issued() -> AccountRef:
+    """Every coin in circulation: the other side of all wallets."""
+    return AccountRef("coins_issued", "COIN")
+
+
+def coins_deferred() -> AccountRef:
+    """USD value of all coins not used yet."""
+    return AccountRef("coins_deferred", "USD")
+
+
+def writer(writer_id: str) -> AccountRef:
+    """What a writer earned and was not paid yet, USD."""
+    return AccountRef("writer", "USD", writer_id)
+
+
+def platform(stream: str) -> AccountRef:
+    """Our part of a stream, for example ``platform:content``."""
+    return AccountRef(f"platform:{stream.lower()}", "USD")
+
+
+def gateway(provider: str, currency: str) -> AccountRef:
+    """Money a provider holds for us."""
+    return AccountRef(f"gateway:{provider.lower()}", currency)
+
+
+def gateway_fees(currency: str) -> AccountRef:
+    """What providers kept for their work."""
+    return AccountRef("fees:gateway", currency)
+
+
+def tax_payable(jurisdiction: str, currency: str) -> AccountRef:
+    """Sales tax taken for a tax office, for example ``tax_payable:CA-QC``."""
+    return AccountRef(f"tax_payable:{jurisdiction}", currency)
+
+
+def fx(currency: str) -> AccountRef:
+    """The position in one currency that conversions leave behind."""
+    return AccountRef("fx", currency)

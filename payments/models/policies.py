@@ -1,0 +1,40 @@
+"""Limits and product constants that finance changes: dated rows, never numbers in code."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class Policy(models.Model):
+    """The value of one limit from a day on. Never edited: a new row supersedes the old one."""
+
+    class Name(models.TextChoices):
+        TIP_MIN_COINS = "TIP_MIN_COINS", "Smallest tip (coins)"
+        TIP_DAILY_COINS = "TIP_DAILY_COINS", "Tips of one reader in a day (coins)"
+        WORDS_PER_COIN = "WORDS_PER_COIN", "Words per coin of the default chapter price"
+        CHAPTER_MIN_COINS = "CHAPTER_MIN_COINS", "Lowest default chapter price (coins)"
+        CHAPTER_MAX_COINS = "CHAPTER_MAX_COINS", "Highest default chapter price (coins)"
+        FREE_CHAPTERS = "FREE_CHAPTERS", "Free chapters at the start of a series"
+        PURCHASE_TTL_MINUTES = "PURCHASE_TTL_MINUTES", "Minutes until an unpaid purchase expires"
+        TOP_UP_MAX_COINS = "TOP_UP_MAX_COINS", "Largest exact top-up (coins)"
+        RATE_MAX_JUMP_BPS = "RATE_MAX_JUMP_BPS", "Largest change between two rates (bps)"
+
+    name = models.CharField(max_length=24, choices=Name.choices)
+    value = models.BigIntegerField()
+    valid_from = models.DateTimeField()
+    created_by = models.CharField(max_length=80)
+    reason = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        verbose_name_plural = "policies"
+        indexes: ClassVar = [
+            models.Index(fields=["name", "-valid_from", "-id"], name="payments_policy_newest"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="payments_policy_not_negative", condition=models.Q(value__gte=0)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_name_display()}: {self.value}"

@@ -1,0 +1,237 @@
+"""Coin purchases: start, settle, fail, expire.
+
+The row is committed before the gateway is called, and whatever brings the news of the payment (a
+webhook, the reader's confirmation, the poller) goes through ``apply``, so that the same payment is
+credited once whoever reports it, in whatever order.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db.transaction import atomic
+
+from legato_payments.lib import jobs
+from legato_payments.lib.errors import Declined, Missing, Unavailable
+from legato_payments.lib.ids import gateway_reference
+from legato_payments.lib.money import Money
+from payments.gateways import base, registry
+from payments.models import Policy, Purchase
+from payments.queries import policies
+from payments.services import purchase_outcomes as outcomes
+from payments.services import quotes
+
+log = structlog.get_logger(__name__)
+
+Status = Purchase.Status
+
+POLL_LEASE = timedelta(seconds=60)
+
+
+class PurchaseUnknown(Missing):
+    """The reader has no purchase with this id."""
+
+    title = "There is no such purchase."
+
+
+class PaymentDeclined(Declined):
+    """The saved method was refused; ``decline_code`` is the gateway's."""
+
+    title = "The payment was declined."
+
+
+class GatewayUnavailable(Unavailable):
+    code = "gateway_unavailable"
+    title = "The payment gateway does not answer. Try again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a reader wants to buy, and what we know of the reader.
+
+    Args:
+        package_id: Either this,
+        coins: or an exact number of coins at the undiscounted rate.
+        email: Some gateways ask for it.
+        consent: What the reader agreed to about the right of withdrawal.
+    """
+
+    user_id: str
+    currency: str
+    package_id: UUID | None = None
+    coins: int | None = None
+    country: str = ""
+    email: str | None = None
+    return_url: str = ""
+    consent: dict[str, Any] | None = None
+    preferred_gateway: str = ""
+    saved_method: str | None = None
+
+
+def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
+    """Open a purchase at a gateway; the reader pays there.
+
+    Call it outside a transaction. The same ``purchase_id`` again resumes: the gateway is asked
+    with the same key and reference, so it cannot open a second payment.
+
+    Raises:
+        quotes.PackageUnavailable: No such package, or not on sale.
+        quotes.BelowMinimum: The gateway does not take so small a payment.
+        quotes.TooManyCoins: The top-up is larger than allowed.
+        currency_rates.RateUnavailable: The price needs an exchange rate, and there is none.
+        GatewayUnavailable: No gateway, or no answer; nothing was charged for certain or it will
+            be found out. Try again with the same key.
+        PaymentDeclined: The saved method was refused.
+    """
+    purchase = Purchase.objects.filter(pk=purchase_id).first()
+    if purchase is None:
+        purchase = _create(purchase_id, order, now=now)
+    if purchase.status != Status.CREATED:
+        return purchase
+    return _open_at_gateway(purchase, order, now=now)
+
+
+def apply(*, purchase_id: UUID, state: base.ChargeState, now: datetime) -> Purchase:
+    """Bring a purchase to what the gateway says of its payment. Safe to call again, in any order.
+
+    A payment that does not match ours is quarantined for finance, never credited.
+    """
+    match state.outcome:
+        case base.Outcome.SUCCEEDED:
+            return outcomes.settle(purchase_id=purchase_id, state=state, now=now)
+        case base.Outcome.FAILED:
+            return outcomes.fail(purchase_id, state.failure_code, now=now)
+        case base.Outcome.CANCELLED:
+            return outcomes.expire(purchase_id, now=now)
+        case _:
+            return Purchase.objects.get(pk=purchase_id)
+
+
+def confirm(*, purchase_id: UUID, user_id: str, now: datetime) -> Purchase:
+    """Ask the gateway how a reader's purchase stands, and act on it.
+
+    Raises:
+        PurchaseUnknown: The reader has no such purchase.
+        GatewayUnavailable: The gateway does not answer.
+    """
+    purchase = Purchase.objects.filter(pk=purchase_id, user_id=user_id).first()
+    if purchase is None:
+        raise PurchaseUnknown
+    if purchase.status in (Status.SUCCEEDED, Status.QUARANTINED):
+        return purchase
+    try:
+        state = registry.charge_gateway(purchase.provider).get_charge(reference=purchase.reference)
+    except base.GatewayError as error:
+        raise GatewayUnavailable(retry_after=5) from error
+    return apply(purchase_id=purchase.pk, state=state, now=now) if state else purchase
+
+
+def poll(*, purchase_id: UUID, now: datetime) -> None:
+    """Find out what became of a purchase nobody reported on, and close it when its time is over.
+
+    Does nothing when the purchase is not due or another worker has it.
+    """
+    purchase = Purchase.objects.claim(pk=purchase_id, now=now, lease=POLL_LEASE)
+    if purchase is None:
+        return
+    try:
+        purchase = _ask(purchase, now=now)
+    except base.GatewayError as error:
+        log.warning("purchase_poll_failed", purchase_id=str(purchase_id), error=str(error))
+    _plan_next(purchase, now=now)
+
+
+def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
+    try:
+        provider = registry.route(currency=order.currency, preferred=order.preferred_gateway)
+        gateway = registry.charge_gateway(provider)
+    except registry.NotConfigured as error:
+        raise GatewayUnavailable(str(error), retry_after=60) from error
+    quote = quotes.quote(
+        package_id=order.package_id,
+        coins=order.coins,
+        currency=order.currency,
+        minimum_minor=gateway.minimum_minor.get(order.currency, 1),
+        now=now,
+    )
+    lifetime = timedelta(minutes=policies.value(Policy.Name.PURCHASE_TTL_MINUTES, on=now))
+    return Purchase.objects.create(
+        id=purchase_id,
+        user_id=order.user_id,
+        package_version=quote.version,
+        coins=quote.coins,
+        bonus_coins=quote.bonus_coins,
+        currency=order.currency,
+        price_micros=quote.price.micros,
+        fx_rate=quote.fx_rate,
+        value_micros=quote.value_micros,
+        country=order.country,
+        consent=order.consent,
+        return_url=order.return_url,
+        provider=provider,
+        reference=gateway_reference(),
+        created_at=now,
+        expires_at=now + lifetime,
+        next_attempt_at=now + jobs.backoff(1),
+    )
+
+
+def _open_at_gateway(purchase: Purchase, order: Order, *, now: datetime) -> Purchase:
+    request = base.ChargeRequest(
+        reference=purchase.reference,
+        amount=Money(purchase.total_micros, purchase.currency),
+        customer=base.CustomerRef(purchase.user_id, order.email),
+        description=f"{purchase.total_coins:,} Legato coins",
+        metadata={"legato_reference": purchase.reference, "purchase_id": str(purchase.pk)},
+        return_url=purchase.return_url or None,
+        saved_method=order.saved_method,
+    )
+    try:
+        gateway = registry.charge_gateway(purchase.provider)
+        state = gateway.create_charge(request, key=f"purchase:{purchase.pk}:charge", now=now)
+    except base.Declined as error:
+        outcomes.fail(purchase.pk, error.code, now=now)
+        raise PaymentDeclined(str(error), decline_code=error.code) from error
+    except base.GatewayError as error:
+        # Unavailable or ambiguous: the row stays CREATED, and the poller asks by our reference.
+        log.warning("charge_not_opened", purchase_id=str(purchase.pk), error=repr(error))
+        raise GatewayUnavailable(retry_after=5) from error
+    _store_opened(purchase.pk, state)
+    return apply(purchase_id=purchase.pk, state=state, now=now)
+
+
+@atomic
+def _store_opened(purchase_id: UUID, state: base.ChargeState) -> None:
+    purchase = outcomes.lock(purchase_id)
+    # A webhook may have been faster than the answer to our own call.
+    if purchase.status == Status.CREATED:
+        purchase.status = Status.PENDING
+        purchase.gateway_id = state.gateway_id
+        purchase.action = state.action.to_json() if state.action else None
+        purchase.save()
+
+
+def _ask(purchase: Purchase, *, now: datetime) -> Purchase:
+    gateway = registry.charge_gateway(purchase.provider)
+    if now >= purchase.expires_at:
+        # Closed at the gateway first: nobody can pay any more for what we give up.
+        state = gateway.cancel_charge(reference=purchase.reference, now=now)
+        if state is None:
+            return outcomes.expire(purchase.pk, now=now)
+    else:
+        state = gateway.get_charge(reference=purchase.reference)
+    return apply(purchase_id=purchase.pk, state=state, now=now) if state else purchase
+
+
+@atomic
+def _plan_next(purchase: Purchase, *, now: datetime) -> None:
+    purchase = outcomes.lock(purchase.pk)
+    if purchase.status not in Purchase.OPEN:
+        return
+    until = now + jobs.backoff(purchase.attempts)
+    if now < purchase.expires_at:
+        until = min(until, purchase.expires_at)
+    purchase.postpone(until=until)
+    purchase.save(update_fields=["next_attempt_at", "locked_until"])

@@ -1,0 +1,57 @@
+"""Coin wallets: hold one, take coins out of it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from legato_payments.lib.errors import Conflict
+from payments.ledger import Burned, balances
+from payments.models import CoinBalance, LotUse
+
+
+class InsufficientCoins(Conflict):
+    code = "insufficient_coins"
+    title = "There are not enough coins in the wallet."
+
+
+def lock(*, user_id: str) -> CoinBalance:
+    """Hold the reader's wallet until the transaction ends: one movement at a time per reader."""
+    return balances.lock(user_id=user_id)
+
+
+def burn(
+    *,
+    wallet: CoinBalance,
+    coins: int,
+    kind: LotUse.Kind,
+    transaction_id: UUID,
+    now: datetime,
+    purchased_only: bool = False,
+) -> Burned:
+    """Take ``coins`` out of a locked wallet, in burn order.
+
+    Promotional coins first, the soonest to expire before the others; then the oldest purchase
+    (rules.md, rule 4).
+
+    Args:
+        transaction_id: The ledger transaction that the caller is about to post.
+        purchased_only: Leave promotional coins alone, as tips do.
+
+    Raises:
+        InsufficientCoins: The wallet holds fewer coins that can be used so; nothing changed.
+    """
+    burned = balances.burn(
+        wallet=wallet,
+        coins=coins,
+        kind=kind,
+        transaction_id=transaction_id,
+        purchased_only=purchased_only,
+        now=now,
+    )
+    if burned is None:
+        available = balances.spendable(wallet=wallet, purchased_only=purchased_only, now=now)
+        raise InsufficientCoins(
+            f"{coins} coins are needed, {available} are available.",
+            required_coins=coins,
+            available_coins=available,
+        )
+    return burned

@@ -1,0 +1,7 @@
+"""Wiring of the ``revenue`` app."""
+
+from django.apps import AppConfig
+
+
+class RevenueConfig(AppConfig):
+    name = "revenue"

@@ -1,0 +1,101 @@
+"""What tests start from: made through the services, as everything else is."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from access.models import Content
+from access.services import catalogue
+from legato_payments.lib.ids import uuid7
+from legato_payments.lib.money import Money
+from payments.gateways.base import ChargeState, Outcome
+from payments.gateways.registry import charge_gateway
+from payments.gateways.sandbox import books
+from payments.models import CoinPackage, Purchase, SandboxCharge
+from payments.services import purchases
+
+NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+
+READER = "reader-1"
+WRITER = "writer-1"
+
+
+def package(name: str = "Ultimate Pack") -> CoinPackage:
+    """One of the five packages."""
+    return CoinPackage.objects.get(name=name)
+
+
+def start_purchase(
+    user_id: str = READER,
+    name: str = "Ultimate Pack",
+    *,
+    currency: str = "USD",
+    now: datetime = NOW,
+    **order: Any,
+) -> Purchase:
+    """A purchase that the reader has not paid yet."""
+    if "coins" not in order:
+        order["package_id"] = package(name).pk
+    return purchases.start(
+        purchase_id=uuid7(),
+        order=purchases.Order(user_id=user_id, currency=currency, **order),
+        now=now,
+    )
+
+
+def charge_of(purchase: Purchase) -> SandboxCharge:
+    """The sandbox's own row of a purchase's payment."""
+    return SandboxCharge.objects.get(reference=purchase.reference)
+
+
+def state_of(purchase: Purchase) -> ChargeState:
+    """What the gateway says of a purchase's payment."""
+    state = charge_gateway(purchase.provider).get_charge(reference=purchase.reference)
+    assert state is not None
+    return state
+
+
+def pay(purchase: Purchase, *, now: datetime = NOW) -> Purchase:
+    """The reader pays at the gateway, and we hear of it."""
+    books.pay(charge_id=charge_of(purchase).pk, now=now)
+    return purchases.apply(purchase_id=purchase.pk, state=state_of(purchase), now=now)
+
+
+def buy_coins(
+    user_id: str = READER,
+    name: str = "Ultimate Pack",
+    *,
+    currency: str = "USD",
+    now: datetime = NOW,
+) -> Purchase:
+    """A settled purchase: the reader has the coins of the package."""
+    return pay(start_purchase(user_id, name, currency=currency, now=now), now=now)
+
+
+def put_content(
+    content_id: str = "chapter-4",
+    *,
+    price: int | None = 10,
+    shares: dict[str, int] | None = None,
+    now: datetime = NOW,
+    **description: Any,
+) -> Content:
+    """A published chapter of 10 coins by one writer, unless said otherwise."""
+    described = catalogue.Description(
+        content_id=content_id,
+        title=description.pop("title", f"The {content_id}"),
+        shares=shares or {WRITER: 10_000},
+        price_coins=price,
+        **description,
+    )
+    return catalogue.put(descriptions=[described], now=now)[0]
+
+
+def state(purchase: Purchase, **changes: Any) -> ChargeState:
+    """What a gateway could say of a purchase's payment: paid as it should, unless changed."""
+    facts: dict[str, Any] = {
+        "gateway_id": purchase.gateway_id,
+        "reference": purchase.reference,
+        "outcome": Outcome.SUCCEEDED,
+        "amount": Money(purchase.total_micros, purchase.currency),
+    }
+    return ChargeState(**{**facts, **changes})
