@@ -9,8 +9,9 @@ from celery import shared_task
 from legato_payments.lib import clock, jobs
 from payments import idempotency
 from payments.gateways.rates import registry as rates
+from payments.ledger import sealing
 from payments.models import Purchase, SandboxDelivery, WebhookEvent
-from payments.services import currency_rates, purchases, sandbox_deliveries
+from payments.services import currency_rates, events, purchases, sandbox_deliveries
 from payments.webhooks import inbox
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,20 @@ def refresh_rates(**_future: Any) -> None:
     result = currency_rates.refresh(provider=rates.rate_provider(), now=clock.now())
     for refusal in result.refused:
         log.error("rate_refused", detail=refusal)
+
+
+@shared_task(name="payments.seal")
+def seal(**_future: Any) -> None:
+    """Seal what waits: transactions and audit entries."""
+    now = clock.now()
+    sealing.seal_all(now=now, most=50_000)
+    sealing.seal_audit(now=now)
+
+
+@shared_task(name="payments.publish_events")
+def publish_events(**_future: Any) -> None:
+    """Give committed events their place in the stream."""
+    events.publish(now=clock.now())
 
 
 @shared_task(name="payments.sweep")

@@ -38,7 +38,7 @@ class ContentAdmin(RecordAdmin):
 
     list_display = [
         "content_id",
-        columns.text("title"),
+        columns.words("title"),
         number_price,
         state,
         columns.text("series_id", "Series"),
@@ -53,7 +53,7 @@ class ContentAdmin(RecordAdmin):
 
     facts = (
         "content_id",
-        columns.text("title"),
+        columns.words("title"),
         state,
         number_price,
         tier,

@@ -20,7 +20,7 @@ class TipAdmin(RecordAdmin):
         columns.text("sender_id", "From"),
         TO,
         columns.count("coins"),
-        columns.text("message"),
+        columns.words("message"),
         columns.code("content_id", "Content"),
     ]
     list_select_related = ["recipient"]
@@ -33,7 +33,7 @@ class TipAdmin(RecordAdmin):
         columns.text("sender_id", "From"),
         TO,
         columns.count("coins"),
-        columns.text("message"),
+        columns.words("message"),
         columns.code("content_id", "Content"),
         columns.related("transaction"),
         columns.moment("sent_at"),

@@ -12,6 +12,7 @@ from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -37,6 +38,7 @@ __all__ = [
     "ReadOnlyStackedInline",
     "ReadOnlyTabularInline",
     "RecordAdmin",
+    "ShortListAdmin",
     "StackedInline",
     "UserChangeForm",
     "UserCreationForm",
@@ -222,6 +224,13 @@ class RecordAdmin(ReadOnlyAdmin):
             "sections": sections,
         }
         return TemplateResponse(request, "admin/ask.html", context)
+
+
+class ShortListAdmin(RecordAdmin):
+    """The same for tables that stay small, such as settings: rows are counted."""
+
+    paginator = Paginator
+    show_full_result_count = True
 
 
 def button(words: str, *, path: str, right: Literal["add", "change"]) -> Callable[[Any], Any]:

@@ -88,11 +88,10 @@ def database(url: str) -> dict[str, Any]:
     return config
 
 
-_embedded = not env.str("DATABASE_URL", default="")
-DATABASE_URL = env.str("DATABASE_URL", default=paths.database_url(paths.APP_ROLE))
-DATABASE_OWNER_URL = env.str(
-    "DATABASE_OWNER_URL",
-    default=paths.database_url(paths.OWNER_ROLE) if _embedded else DATABASE_URL,
+_given = env.str("DATABASE_URL", default="")
+DATABASE_URL = _given or paths.database_url(paths.APP_ROLE)
+DATABASE_OWNER_URL = (
+    env.str("DATABASE_OWNER_URL", default="") or _given or paths.database_url(paths.OWNER_ROLE)
 )
 DATABASES = {
     # The application: no right to change or delete a row of the books.
@@ -109,7 +108,7 @@ if DB_POOL_MAX_SIZE:
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.str("REDIS_URL", default=paths.redis_url())
+REDIS_URL = env.str("REDIS_URL", default="") or paths.redis_url()
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -144,7 +143,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(paths.state_dir() / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
+    "publish-events": {"task": "payments.publish_events", "schedule": 5.0},
     "sweep": {"task": "payments.sweep", "schedule": 30.0},
+    "seal": {"task": "payments.seal", "schedule": 5.0},
     "refresh-rates": {"task": "payments.refresh_rates", "schedule": 6 * 3600.0},
 }
 
@@ -153,6 +154,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT: Path | None = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "legato_payments" / "backoffice" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -252,4 +254,42 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "object-src": ["'none'"],
     }
+}
+
+# The theme of the back office; a dotted path is a function that it calls with the request.
+UNFOLD = {
+    "SITE_TITLE": "Legato Payments",
+    "SITE_HEADER": "Legato Payments",
+    "SITE_SUBHEADER": "Back office",
+    "SITE_SYMBOL": "toll",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": "legato_payments.backoffice.assets.favicon",
+        }
+    ],
+    "STYLES": ["legato_payments.backoffice.assets.style"],
+    "SCRIPTS": ["legato_payments.backoffice.assets.script"],
+    "ENVIRONMENT": "legato_payments.backoffice.assets.environment",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    "SIDEBAR": {"navigation": "legato_payments.backoffice.sidebar.navigation"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98.4% .014 180.72)",
+            "100": "oklch(95.3% .051 180.801)",
+            "200": "oklch(91% .096 180.426)",
+            "300": "oklch(85.5% .138 181.071)",
+            "400": "oklch(77.7% .152 181.912)",
+            "500": "oklch(70.4% .14 182.503)",
+            "600": "oklch(51.1% .096 186.391)",
+            "700": "oklch(43.7% .078 188.216)",
+            "800": "oklch(38.6% .063 188.416)",
+            "900": "oklch(32% .05 188.9)",
+            "950": "oklch(27.7% .046 192.524)",
+        }
+    },
 }

@@ -1,14 +1,15 @@
 """The test run: throwaway servers, one database and one Redis prefix per xdist worker."""
 
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
-# pytest-django imports settings before conftest.py, so the run folder is chosen here: the first
-# importer is the controller, and the workers inherit its environment.
+# pytest-django imports settings before conftest.py, so the run folder is named here and made there.
+# The first importer is the controller, and the workers inherit its environment.
 if "LEGATO_RUN_DIR" not in os.environ:
-    os.environ["LEGATO_RUN_DIR"] = tempfile.mkdtemp(prefix="legato-test-")
-    Path(os.environ["LEGATO_RUN_DIR"]).chmod(0o711)
+    folder = f"legato-test-{os.getpid()}-{secrets.token_hex(4)}"
+    os.environ["LEGATO_RUN_DIR"] = str(Path(tempfile.gettempdir()) / folder)
 
 from legato_payments.local import keys
 from legato_payments.settings.base import *
@@ -25,7 +26,7 @@ ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 GATEWAY_SANDBOX = True
 SANDBOX_WEBHOOK_SECRET = "sandbox-webhook-secret-for-tests-only"
 RETURN_URL_ORIGINS = ["https://legato.example"]
-JWT_SIGNING_KEY_FILE = keys.signing_key_file(Path(os.environ["LEGATO_RUN_DIR"]))
+JWT_SIGNING_KEY_FILE = Path(os.environ["LEGATO_RUN_DIR"]) / "jwt_signing_key.pem"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     **STORAGES,

@@ -14,7 +14,7 @@ SHOWN = 20
 
 
 @admin.display(description="Object")
-def changed(entry: AuditEntry) -> str:
+def words_object(entry: AuditEntry) -> str:
     """What was changed."""
     return f"{entry.object_type} {entry.object_id}"
 
@@ -27,11 +27,11 @@ class AuditAdmin(RecordAdmin):
         columns.moment("occurred_at"),
         columns.text("actor"),
         columns.code("action"),
-        changed,
-        columns.text("reason"),
+        words_object,
+        columns.words("reason"),
     ]
     search_fields = ["pk", "actor", "object_id", "action__startswith", "request_id"]
-    search_help_text = "Actor, object, request id, or the beginning of an action"
+    search_help_text = "Actor, object, request or action"
     ordering = ["-id"]
     nothing_yet = "Nothing was changed yet."
 
@@ -41,7 +41,7 @@ class AuditAdmin(RecordAdmin):
         columns.code("action"),
         "object_type",
         columns.copyable("object_id"),
-        columns.text("reason"),
+        columns.words("reason"),
         columns.copyable("request_id"),
         columns.copyable("id"),
     )

@@ -6,16 +6,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, actor_of, button
 from legato_payments.lib.errors import Conflict, Unavailable
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
-from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
+from legato_payments.lib.pages.proposals import DayField, ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Table, number
 from payments.enums import BOOK_CURRENCY, Currency
 from payments.gateways.rates.base import Quote, RateSourceUnreadable
@@ -54,9 +53,7 @@ class RateForm(ProposalForm):
         decimal_places=8,
         help_text="How much of the currency one US dollar buys.",
     )
-    as_of = forms.DateField(
-        label="Day", widget=forms.DateInput(attrs={"type": "date"}), help_text="UTC; not ahead."
-    )
+    as_of = DayField(label="Day", help_text="UTC; not ahead of today.")
     allow_jump = forms.BooleanField(
         label="It really moved this far",
         required=False,
@@ -94,7 +91,7 @@ def day(rate: CurrencyRate) -> str:
 
 
 @admin.register(CurrencyRate)
-class RateAdmin(RecordAdmin):
+class RateAdmin(ShortListAdmin):
     """Rows are never edited: a newer one supersedes."""
 
     list_display = [
@@ -105,10 +102,9 @@ class RateAdmin(RecordAdmin):
         columns.text("source"),
         columns.text("created_by", "By"),
         columns.moment("fetched_at", "Recorded"),
-        columns.text("reason"),
+        columns.words("reason"),
     ]
     list_filter = ["quote", "source"]
-    paginator = Paginator
     ordering = ["-as_of", "-id"]
     nothing_yet = "No rates yet. “Refresh now” fetches them; a person can set one by hand."
     actions_list = ["set_by_hand", "refresh"]
@@ -122,7 +118,7 @@ class RateAdmin(RecordAdmin):
         columns.text("source"),
         columns.text("created_by", "By"),
         columns.moment("fetched_at", "Recorded"),
-        columns.text("reason"),
+        columns.words("reason"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CurrencyRate]:

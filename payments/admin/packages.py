@@ -6,12 +6,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, actor_of, button
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.money import Money
 from legato_payments.lib.pages import cells, columns
@@ -107,7 +106,9 @@ def _initial(package: CoinPackage) -> dict[str, Any]:
     version = package.current
     assert version is not None
     prices = {
-        f"price_{price.currency.lower()}": Money(price.price_micros, price.currency).amount()
+        f"price_{price.currency.lower()}": Decimal(
+            Money(price.price_micros, price.currency).amount()
+        )
         for price in version.prices.all()
     }
     return {
@@ -133,7 +134,7 @@ def price_column(currency: str) -> Column:
         price = listed_price(package.current, currency)
         return cells.figure(price.micros, currency, digits=2) if price else "converted"
 
-    return columns.column(f"{columns.NUMBER}price_{currency}", f"Price {currency}", show)
+    return columns.column(f"{columns.NUMBER}price_{currency}", currency, show)
 
 
 @admin.display(description="Version")
@@ -144,16 +145,8 @@ def number_version(package: CoinPackage) -> str:
 
 @admin.display(description="Coins")
 def number_coins(package: CoinPackage) -> str:
-    """Without the bonus."""
-    return f"{package.current.coins:,}" if package.current else cells.EMPTY
-
-
-@admin.display(description="Bonus")
-def number_bonus(package: CoinPackage) -> str:
-    """Coins on top."""
-    if not package.current or not package.current.bonus_coins:
-        return cells.EMPTY
-    return f"{package.current.bonus_coins:,} ({package.current.bonus_percent} %)"
+    """What it holds, and what comes on top."""
+    return _coins(package.current) if package.current else cells.EMPTY
 
 
 @admin.display(description="State")
@@ -170,7 +163,7 @@ def reference(package: CoinPackage) -> str:
     return "Yes: its coin price values coins, and exact top-ups are sold at it"
 
 
-class PackageAdmin(RecordAdmin):
+class PackageAdmin(ShortListAdmin):
     """A list, a page with every version, and two forms that make versions."""
 
     list_display = [
@@ -178,10 +171,8 @@ class PackageAdmin(RecordAdmin):
         state,
         number_version,
         number_coins,
-        number_bonus,
         *(price_column(currency) for currency in Currency),
     ]
-    paginator = Paginator
     search_fields = ["pk", "name__startswith"]
     search_help_text = "Beginning of the name"
     nothing_yet = "No packages yet. “New package” puts the first on the shelf."
@@ -193,7 +184,6 @@ class PackageAdmin(RecordAdmin):
         state,
         number_version,
         number_coins,
-        number_bonus,
         *(price_column(currency) for currency in Currency),
         reference,
         columns.copyable("id"),
@@ -284,8 +274,8 @@ def versions_of(package: CoinPackage) -> Table:
         rows=[
             [
                 version.number,
-                f"{version.coins:,}",
-                f"{version.bonus_coins:,} ({version.bonus_percent} %)",
+                _coins(version),
+                f"{version.bonus_percent} %" if version.bonus_percent else cells.EMPTY,
                 *(_price(version, currency) for currency in Currency),
                 cells.moment(version.created_at),
                 version.created_by,
@@ -294,6 +284,11 @@ def versions_of(package: CoinPackage) -> Table:
             for version in versions
         ],
     )
+
+
+def _coins(version: CoinPackageVersion) -> str:
+    bonus = f" + {version.bonus_coins:,}" if version.bonus_coins else ""
+    return f"{version.coins:,}{bonus}"
 
 
 def _price(version: CoinPackageVersion, currency: str) -> str:

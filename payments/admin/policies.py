@@ -5,12 +5,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, actor_of, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Table, number
@@ -44,7 +43,7 @@ def limit(policy: Policy) -> str:
 
 
 @admin.register(Policy)
-class PolicyAdmin(RecordAdmin):
+class PolicyAdmin(ShortListAdmin):
     """Rows are never edited: a newer one supersedes."""
 
     list_display = [
@@ -53,10 +52,9 @@ class PolicyAdmin(RecordAdmin):
         state,
         columns.moment("valid_from"),
         columns.text("created_by", "By"),
-        columns.text("reason"),
+        columns.words("reason"),
     ]
     list_filter = ["name"]
-    paginator = Paginator
     ordering = ["name", "-valid_from", "-id"]
     actions_list = ["change_limit"]
 
@@ -66,7 +64,7 @@ class PolicyAdmin(RecordAdmin):
         state,
         columns.moment("valid_from"),
         columns.text("created_by", "By"),
-        columns.text("reason"),
+        columns.words("reason"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:

@@ -58,9 +58,9 @@ def fee(purchase: Purchase) -> str:
     return cells.amount(purchase.fee_micros, purchase.currency)
 
 
-@admin.display(description="Why not")
-def why_not(purchase: Purchase) -> str:
-    """What went wrong, in the words of the gateway or of our check."""
+@admin.display(description="What went wrong")
+def what_went_wrong(purchase: Purchase) -> str:
+    """In the words of the gateway, or of our own check."""
     return purchase.quarantine_reason or purchase.failure_code or cells.EMPTY
 
 
@@ -102,7 +102,7 @@ class PurchaseAdmin(RecordAdmin):
 
     facts = (
         columns.state("status", TONES),
-        why_not,
+        what_went_wrong,
         "user_id",
         package,
         coins_and_bonus,
@@ -111,7 +111,7 @@ class PurchaseAdmin(RecordAdmin):
         columns.money("total_micros", "currency", "Total"),
         fee,
         columns.money("value_micros", Unit.USD, "Value of the coins"),
-        columns.decimal("fx_rate", "Rate (units per US dollar)"),
+        columns.decimal("fx_rate", "Per US dollar"),
         columns.text("country"),
         "provider",
         columns.copyable("reference", "Our reference"),

@@ -98,5 +98,5 @@ class SandboxChargeAdmin(RecordAdmin):
                 ]
                 for delivery in deliveries
             ],
-            empty="None: it tells us when the payment ends.",
+            empty="Nothing yet: it tells us when the payment ends.",
         )

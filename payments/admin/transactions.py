@@ -75,7 +75,6 @@ class TransactionAdmin(RecordAdmin):
         moved,
         reader,
         columns.text("actor"),
-        columns.code("id"),
     ]
     list_filter = ["kind"]
     list_select_related = ["reversed_by"]
@@ -95,10 +94,10 @@ class TransactionAdmin(RecordAdmin):
         columns.text("actor"),
         columns.copyable("id"),
         columns.copyable("idempotency_key"),
-        columns.decimal("fx_rate", "Rate (units per US dollar)"),
+        columns.decimal("fx_rate", "Per US dollar"),
         reversal_of,
         reversed_by,
-        columns.text("memo"),
+        columns.words("memo"),
         metadata,
     )
 

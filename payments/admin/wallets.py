@@ -200,6 +200,6 @@ class LotAdmin(RecordAdmin):
                 ]
                 for use in shown
             ],
-            empty="None of these coins is used yet.",
+            empty="Not one of these coins is used yet.",
             note=note,
         )

@@ -46,7 +46,7 @@ class WebhookAdmin(RecordAdmin):
         columns.state("status", TONES),
         columns.code("reference"),
         columns.count("attempts"),
-        columns.text("error"),
+        columns.words("error"),
     ]
     list_filter = ["status", "provider"]
     search_fields = ["reference", "dedupe_key"]
@@ -58,7 +58,7 @@ class WebhookAdmin(RecordAdmin):
         "provider",
         columns.code("kind"),
         columns.state("status", TONES),
-        columns.text("error"),
+        columns.words("error"),
         purchase,
         columns.copyable("reference", "Our reference"),
         columns.copyable("dedupe_key", "Gateway's event id"),

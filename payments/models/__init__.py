@@ -1,5 +1,6 @@
 """Every table of the app, one module per noun."""
 
+from payments.models.approvals import ApprovalDecision, ApprovalRequest, ApprovalRule
 from payments.models.audit import AuditEntry
 from payments.models.balances import CoinBalance
 from payments.models.currency_rates import CurrencyRate
@@ -7,15 +8,25 @@ from payments.models.customers import Customer, StaffProfile
 from payments.models.idempotency import IdempotencyKey
 from payments.models.ledger import Account, Entry, Transaction
 from payments.models.lots import CoinLot, LotUse
+from payments.models.outbox import OutboxEvent
 from payments.models.packages import CoinPackage, CoinPackageVersion, PackagePrice
 from payments.models.policies import Policy
+from payments.models.promotions import Adjustment, Campaign, PromoGrant
 from payments.models.purchases import Purchase
 from payments.models.sandbox import SandboxCharge, SandboxDelivery
+from payments.models.seals import AccountDay, AuditSeal, Period, Seal, Unsealed
 from payments.models.webhooks import WebhookEvent
 
 __all__ = [
     "Account",
+    "AccountDay",
+    "Adjustment",
+    "ApprovalDecision",
+    "ApprovalRequest",
+    "ApprovalRule",
     "AuditEntry",
+    "AuditSeal",
+    "Campaign",
     "CoinBalance",
     "CoinLot",
     "CoinPackage",
@@ -25,12 +36,17 @@ __all__ = [
     "Entry",
     "IdempotencyKey",
     "LotUse",
+    "OutboxEvent",
     "PackagePrice",
+    "Period",
     "Policy",
+    "PromoGrant",
     "Purchase",
     "SandboxCharge",
     "SandboxDelivery",
+    "Seal",
     "StaffProfile",
     "Transaction",
+    "Unsealed",
     "WebhookEvent",
 ]

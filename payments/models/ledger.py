@@ -82,6 +82,9 @@ class Transaction(AppendOnly):
     payload_hash = models.BinaryField(max_length=32, help_text="SHA-256 of what was posted.")
     occurred_at = models.DateTimeField(help_text="When it happened, UTC.")
     recorded_at = models.DateTimeField(help_text="When this row was written, UTC.")
+    posted_on = models.DateField(
+        help_text="Accounting day: its own, or the first of the oldest open month."
+    )
     line_count = models.PositiveIntegerField()
     reverses = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="reversed_by"

@@ -23,8 +23,8 @@ RATE_STEP = Decimal("1e-12")
 RATE_LIMIT = Decimal("1e12")
 """What a row of the history can hold: twelve digits before the point and twelve after it."""
 
-WEEKDAY_SOURCES = frozenset({"ecb", "boc", "cbn", "frankfurter"})
-"""Central banks rest on weekends; every other source gives a rate a day."""
+WEEKDAY_SOURCES = frozenset({"ecb", "boc", "cbn", "frankfurter", "file", "manual"})
+"""Central banks, and the people who copy from them, rest on weekends; others give a rate a day."""
 
 
 class RateUnavailable(Unavailable):

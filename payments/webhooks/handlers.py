@@ -16,5 +16,7 @@ def payment_changed(event: WebhookEvent, now: datetime) -> None:
     if purchase is None:
         raise LookupError(f"no purchase has the reference {event.reference}")
     state = gateways.charge_gateway(event.provider).get_charge(reference=event.reference)
-    if state:
-        purchases.apply(purchase_id=purchase.pk, state=state, now=now)
+    if state is None:
+        # Told of before it can be read: dropped now, it would be lost if the purchase has expired.
+        raise LookupError(f"the gateway does not know {event.reference} yet")
+    purchases.apply(purchase_id=purchase.pk, state=state, now=now)

@@ -28,7 +28,7 @@ def margin_cell(price: Money | None, writers_bps: int) -> str:
     if price is None:
         return cells.EMPTY
     left = margins.left(price, writers_bps=writers_bps)
-    return cells.mark(f"{left}, a loss", Tone.BAD) if left.micros < 0 else str(left)
+    return cells.mark(f"{left}, loss", Tone.BAD) if left.micros < 0 else str(left)
 
 
 def _margin_at(bps: int) -> Column:
@@ -36,10 +36,10 @@ def _margin_at(bps: int) -> Column:
         return margin_cell(listed_price(package.current, BOOK_CURRENCY), bps)
 
     name = f"{columns.NUMBER}margin_{bps}"
-    return columns.column(name, f"Margin at {cells.percent(bps)}", show)
+    return columns.column(name, f"Left at {cells.percent(bps)}", show)
 
 
-@admin.display(description="Margin of tips")
+@admin.display(description="Left of tips")
 def number_margin_of_tips(package: CoinPackage) -> str:
     """At the rate of tips in force for everybody."""
     bps = getattr(package, "tips_bps", None)
@@ -77,7 +77,7 @@ def margins_of(package: CoinPackage) -> Table:
     tips_title = f"Tips at {cells.percent(tips)}" if tips is not None else "Tips"
     prices = [listed_price(package.current, currency) for currency in Currency]
     return Table(
-        title="Margin",
+        title="What is left of the price",
         headings=[
             "Currency",
             number("Price"),
@@ -96,6 +96,5 @@ def margins_of(package: CoinPackage) -> Table:
             for price in prices
             if price
         ],
-        note="What is left of the price after the gateway's list fee and the writers' part, when"
-        " all coins are spent so.",
+        note="After the gateway's list fee and the writers' part, when all coins are spent so.",
     )

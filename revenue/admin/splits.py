@@ -6,12 +6,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, actor_of, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Section, Table, number
@@ -104,17 +103,16 @@ RULE_FACTS = (
     columns.flag("is_override", "Outside the band", yes="Yes, by override"),
     columns.moment("valid_from"),
     columns.text("created_by", "By"),
-    columns.text("reason"),
+    columns.words("reason"),
 )
 
 
 @admin.register(SplitRule)
-class SplitRuleAdmin(RecordAdmin):
+class SplitRuleAdmin(ShortListAdmin):
     """Rows are never edited: a newer one supersedes, and sales keep the rule they used."""
 
     list_display = RULE_FACTS
     list_filter = ["stream", "level"]
-    paginator = Paginator
     search_fields = ["writer_id"]
     search_help_text = "Writer id"
     ordering = ["stream", "-valid_from", "-id"]
@@ -199,16 +197,15 @@ TERMS_FACTS = (
     state,
     columns.moment("valid_from"),
     columns.text("created_by", "By"),
-    columns.text("reason"),
+    columns.words("reason"),
 )
 
 
 @admin.register(StreamTerms)
-class StreamTermsAdmin(RecordAdmin):
+class StreamTermsAdmin(ShortListAdmin):
     """The agreed bands and holds; a contract changes them, not a form."""
 
-    list_display = TERMS_FACTS
-    paginator = Paginator
+    list_display = TERMS_FACTS[:-2]
     ordering = ["stream", "-valid_from", "-id"]
     facts = TERMS_FACTS
 

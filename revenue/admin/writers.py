@@ -147,5 +147,5 @@ def own_rates(writer: Writer) -> Table:
             ]
             for rule in rules
         ],
-        empty="None: the rates of the level, or everybody's, count.",
+        empty="No rule of its own: the rate of the level, or everybody's, counts.",
     )

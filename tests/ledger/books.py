@@ -7,6 +7,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db import connection
 from django.db.models import F, Sum
+from django.db.transaction import atomic
 
 from legato_payments.lib.ids import uuid7
 from payments import ledger
@@ -53,6 +54,7 @@ def fingerprint(*, with_keys: bool = False) -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
+@atomic
 def give(
     coins: int,
     *,
@@ -112,7 +114,8 @@ def header(key: str, *, now: datetime = NOW, **facts: object) -> ledger.Header:
 
 def assert_sound() -> None:
     """The published invariants (ledger.md, section 6) hold, to the micro."""
-    assert list(_discrepancies()) == []
+    found = list(_discrepancies())
+    assert not found, found
     # And what is checked at commit only: every header has its lines, every key its row.
     connection.check_constraints()
 

@@ -17,6 +17,7 @@ from tests.payments import books_of
 pytestmark = pytest.mark.django_db
 
 HEADER = "base,quote,rate,date\n"
+UNKNOWN = "01930000-0000-7000-8000-00000000ffff"
 
 
 def run(*arguments: str) -> str:

@@ -139,9 +139,11 @@ class TestAge:
         [
             # A source of every day: its next rate is due the day after, and a day late at most.
             ("fixed", MONDAY, datetime(2026, 11, 5, tzinfo=UTC)),
-            ("file", FRIDAY, datetime(2026, 11, 9, tzinfo=UTC)),
-            ("file", SATURDAY, datetime(2026, 11, 10, tzinfo=UTC)),
-            # Central banks: the same on weekdays, and nothing is due before Monday.
+            ("fixed", FRIDAY, datetime(2026, 11, 9, tzinfo=UTC)),
+            ("fixed", SATURDAY, datetime(2026, 11, 10, tzinfo=UTC)),
+            # Central banks, and who copies them: nothing is due before Monday.
+            ("file", FRIDAY, datetime(2026, 11, 11, tzinfo=UTC)),
+            ("manual", SATURDAY, datetime(2026, 11, 11, tzinfo=UTC)),
             ("cbn", MONDAY, datetime(2026, 11, 5, tzinfo=UTC)),
             ("boc", THURSDAY, datetime(2026, 11, 8, tzinfo=UTC)),
             ("ecb", FRIDAY, datetime(2026, 11, 11, tzinfo=UTC)),

@@ -10,6 +10,7 @@ import pytest
 from payments import tasks
 from payments.gateways.sandbox import books, signatures
 from payments.models import Purchase, SandboxCharge, SandboxDelivery, WebhookEvent
+from payments.services import purchases
 from payments.webhooks import inbox
 from tests import factories
 from tests.factories import NOW, READER
@@ -186,6 +187,21 @@ class TestTriedAgain:
 
         assert (event.status, event.error) == (WebhookEvent.Status.PROCESSED, "")
         assert books_of.coins(READER) == 6_600
+
+    def test_an_event_faster_than_the_gateways_own_list_is_not_dropped(self, settings: Any) -> None:
+        with pytest.raises(purchases.GatewayUnavailable):
+            factories.start_purchase(saved_method="pm_timeout_before")
+        purchase = Purchase.objects.get()
+        purchases.poll(purchase_id=purchase.pk, now=purchase.expires_at)
+
+        with books_of.nothing_credited():
+            event = process(receive(event_about(purchase.reference), settings))
+
+        assert (event.status, event.next_attempt_at) == (
+            WebhookEvent.Status.RECEIVED,
+            NOW + A_MINUTE,
+        )
+        assert event.error == f"LookupError: the gateway does not know {purchase.reference} yet"
 
     def test_a_gateway_that_is_away_is_asked_again(self, purchase: Purchase, settings: Any) -> None:
         books.pay(charge_id=purchase.gateway_id, now=NOW)

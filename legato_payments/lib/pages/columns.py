@@ -18,6 +18,9 @@ type Column = Callable[[Any], str]
 NUMBER = "number_"
 """Columns whose name begins so are set right-aligned, heading and cells."""
 
+WORDS = "words_"
+"""Columns whose name begins so may break into lines; all others of a list stay on one."""
+
 
 def column(name: str, label: str, show: Column, *, order: str | None = None) -> Column:
     """A function as a column.
@@ -85,8 +88,17 @@ def copyable(field: str, label: str = "") -> Column:
 
 
 def text(field: str, label: str = "") -> Column:
-    """Words that somebody wrote."""
-    return column(field, label or _words(field), lambda row: getattr(row, field) or cells.EMPTY)
+    """A word or two."""
+    return column(
+        field, label or _words(field), lambda row: str(getattr(row, field) or cells.EMPTY)
+    )
+
+
+def words(field: str, label: str = "") -> Column:
+    """A sentence that somebody wrote."""
+    return column(
+        WORDS + field, label or _words(field), lambda row: getattr(row, field) or cells.EMPTY
+    )
 
 
 def state(field: str, tones: Mapping[Any, Tone], label: str = "") -> Column:

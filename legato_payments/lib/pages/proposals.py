@@ -8,6 +8,9 @@ from django import forms
 
 from legato_payments.lib.errors import DomainError
 
+TO_THE_MINUTE = "%Y-%m-%d %H:%M"
+DAY = "%Y-%m-%d"
+
 
 class ProposalForm(forms.Form):
     """Fields, and where a refusal of the service is told.
@@ -20,6 +23,10 @@ class ProposalForm(forms.Form):
     """The field that a refusal is about; any other refusal stands above the form."""
 
     error_css_class = "bo-wrong"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
 
     def refuse(self, refusal: DomainError) -> None:
         """Show why the service did not do it."""
@@ -37,15 +44,30 @@ class ReasonField(forms.CharField):
 
 
 class StartField(forms.DateTimeField):
-    """From when on something counts, UTC; left empty, from the moment it is sent."""
+    """From when on something counts, UTC; left empty, from the moment it is sent.
+
+    A text field, not the browser's own: that one follows the reader's locale and shows no zone.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("label", "Valid from (UTC)")
         kwargs.setdefault("help_text", "Left empty: from now on. It cannot lie in the past.")
-        widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-        super().__init__(required=False, widget=widget, **kwargs)
+        widget = forms.DateTimeInput(
+            attrs={"placeholder": "YYYY-MM-DD HH:MM", "autocomplete": "off"}, format=TO_THE_MINUTE
+        )
+        super().__init__(required=False, widget=widget, input_formats=[TO_THE_MINUTE], **kwargs)
 
     @staticmethod
     def or_now(value: datetime | None, now: datetime) -> datetime:
         """What was chosen, else ``now``."""
         return value or now
+
+
+class DayField(forms.DateField):
+    """A day, UTC, in the one order of its parts that nobody mistakes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.DateInput(
+            attrs={"placeholder": "YYYY-MM-DD", "autocomplete": "off"}, format=DAY
+        )
+        super().__init__(widget=widget, input_formats=[DAY], **kwargs)

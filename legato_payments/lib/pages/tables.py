@@ -32,7 +32,7 @@ class Table:
     headings: Sequence[Heading | str]
     rows: Sequence[Sequence[object]]
     totals: Sequence[object] = ()
-    empty: str = "None yet."
+    empty: str = "Nothing yet."
     note: str = ""
 
     @property

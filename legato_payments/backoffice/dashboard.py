@@ -1,0 +1,138 @@
+"""The landing page: what waits, and what stands in the books. Each card leads to its list."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
+
+from legato_payments.backoffice.sidebar import QUARANTINED
+from legato_payments.lib.pages import cells
+from legato_payments.lib.pages.cells import Tone
+from legato_payments.lib.pages.tables import Section, Table, number
+from payments.enums import Unit
+from payments.models import Account, CoinBalance, Purchase, WebhookEvent
+from payments.queries import overview as money_in
+from revenue.models import Earning
+from revenue.queries import overview as money_out
+
+PERIOD = timedelta(days=30)
+
+type Person = AbstractBaseUser | AnonymousUser
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One figure, what it means, and the list behind it."""
+
+    title: str
+    figure: str
+    words: str
+    href: str
+    tone: Tone = Tone.PLAIN
+
+
+def cards(person: Person, *, now: datetime) -> list[Card]:
+    """The cards that this person may see."""
+    found: list[Card] = []
+    if _may(person, "payments.view_purchase"):
+        found += _purchases(money_in.work())
+    if _may(person, "payments.view_webhookevent"):
+        found += _webhooks(money_in.work())
+    if _may(person, "payments.view_coinbalance"):
+        found += _coins(money_in.coin_float())
+    if _may(person, "revenue.view_earning"):
+        found += _owed(money_out.owed(now=now))
+    return found
+
+
+def tables(person: Person, *, now: datetime) -> Iterator[Section]:
+    """Sales of the last days, a row per currency."""
+    if not _may(person, "payments.view_purchase"):
+        return
+    yield Table(
+        title=f"Settled purchases, last {PERIOD.days} days",
+        headings=[
+            "Currency",
+            number("Purchases"),
+            number("Coins"),
+            number("Paid, tax included"),
+            number("Gateway fees"),
+        ],
+        rows=[
+            [
+                row.currency,
+                f"{row.purchases:,}",
+                f"{row.coins:,}",
+                cells.amount(row.paid_micros, row.currency),
+                cells.amount(row.fee_micros, row.currency),
+            ]
+            for row in money_in.sales(since=now - PERIOD)
+        ],
+        empty="Nothing was sold in this time.",
+        note="Currencies stand by themselves; they are never added up.",
+    )
+
+
+def _purchases(work: money_in.Work) -> list[Card]:
+    status = Purchase.Status
+    return [
+        Card(
+            "Quarantined purchases",
+            f"{work.quarantined:,}",
+            "paid unlike what was due: a person decides",
+            cells.listing(Purchase, QUARANTINED),
+            Tone.WARN if work.quarantined else Tone.GOOD,
+        ),
+        Card(
+            "Purchases awaiting payment",
+            f"{work.open_purchases:,}",
+            "settle or expire by themselves",
+            cells.listing(Purchase, f"status__in={status.CREATED},{status.PENDING}"),
+        ),
+    ]
+
+
+def _webhooks(work: money_in.Work) -> list[Card]:
+    status = WebhookEvent.Status
+    return [
+        Card(
+            "Failed webhooks",
+            f"{work.failed_webhooks:,}",
+            f"given up after many tries; {work.waiting_webhooks:,} wait for their turn",
+            cells.listing(WebhookEvent, f"status__exact={status.FAILED}"),
+            Tone.BAD if work.failed_webhooks else Tone.GOOD,
+        )
+    ]
+
+
+def _coins(held: money_in.Float) -> list[Card]:
+    return [
+        Card(
+            "Coins readers hold",
+            f"{held.coins:,}",
+            "in all wallets, frozen coins included",
+            cells.listing(CoinBalance),
+        ),
+        Card(
+            "Owed in reading",
+            cells.amount(held.deferred_micros, Unit.USD),
+            "the value of all coins not used yet",
+            cells.listing(Account, "q=coins_deferred"),
+        ),
+    ]
+
+
+def _owed(owed: money_out.Owed) -> list[Card]:
+    return [
+        Card(
+            "Owed to writers, available",
+            cells.amount(owed.available_micros, Unit.USD),
+            f"and {cells.amount(owed.pending_micros, Unit.USD)} pending",
+            cells.listing(Earning),
+        )
+    ]
+
+
+def _may(person: Person, permission: str) -> bool:
+    return isinstance(person, PermissionsMixin) and person.has_perm(permission)

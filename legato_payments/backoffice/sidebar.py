@@ -1,0 +1,116 @@
+"""The sidebar: pages in the order of tasks, each for those who may see it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+
+from legato_payments.lib.pages import cells
+from payments.models import Purchase
+from payments.queries import overview
+
+QUARANTINED = f"status__exact={Purchase.Status.QUARANTINED}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A link to the list of a model.
+
+    Args:
+        model: For example ``payments.Purchase``.
+        query: Filters of the list.
+        badge: How many rows wait there for a person; nothing is shown for none.
+    """
+
+    title: str
+    icon: str
+    model: str
+    query: str = ""
+    badge: Callable[[], int] | None = None
+
+
+GROUPS: Mapping[str, Sequence[Entry]] = {
+    "Money in": [
+        Entry("Purchases", "shopping_cart", "payments.Purchase"),
+        Entry("Quarantined", "report", "payments.Purchase", QUARANTINED, overview.quarantined),
+        Entry("Webhook inbox", "inbox", "payments.WebhookEvent"),
+        Entry("Sandbox payments", "science", "payments.SandboxCharge"),
+    ],
+    "Revenue": [
+        Entry("Earnings", "payments", "revenue.Earning"),
+        Entry("Split rates", "percent", "revenue.SplitRule"),
+        Entry("Stream terms", "gavel", "revenue.StreamTerms"),
+        Entry("Writers", "edit_note", "revenue.Writer"),
+    ],
+    "Ledger": [
+        Entry("Transactions", "receipt_long", "payments.Transaction"),
+        Entry("Accounts & balances", "account_balance", "payments.Account"),
+    ],
+    "Users": [
+        Entry("Coin accounts", "account_balance_wallet", "payments.CoinBalance"),
+        Entry("Coin lots", "stacks", "payments.CoinLot"),
+        Entry("Customers", "person", "payments.Customer"),
+    ],
+    "Access": [
+        Entry("Content", "menu_book", "access.Content"),
+        Entry("Entitlements", "key", "access.Entitlement"),
+        Entry("Tips", "volunteer_activism", "access.Tip"),
+    ],
+    "Setup": [
+        Entry("Coin packages", "sell", "payments.CoinPackage"),
+        Entry("Exchange rates", "currency_exchange", "payments.CurrencyRate"),
+        Entry("Limits", "speed", "payments.Policy"),
+    ],
+    "Control": [
+        Entry("Audit log", "history", "payments.AuditEntry"),
+        Entry("Staff", "badge", "auth.User"),
+        Entry("Roles", "group", "auth.Group"),
+    ],
+}
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups and links that this person may use, as the theme takes them."""
+    home = reverse("admin:index")
+    overview_link = {
+        "title": "Overview",
+        "icon": "dashboard",
+        "link": home,
+        "active": request.path == home,
+    }
+    groups: list[dict[str, Any]] = [{"items": [overview_link]}]
+    for title, entries in GROUPS.items():
+        if items := [_item(entry, request) for entry in entries if _may_see(entry, request)]:
+            groups.append({"title": title, "items": items})
+    return groups
+
+
+def _may_see(entry: Entry, request: HttpRequest) -> bool:
+    model = apps.get_model(entry.model)
+    may_see: bool = admin.site.get_model_admin(model).has_view_permission(request)
+    return may_see
+
+
+def _item(entry: Entry, request: HttpRequest) -> dict[str, Any]:
+    model = apps.get_model(entry.model)
+    item: dict[str, Any] = {
+        "title": entry.title.replace("&", "&amp;"),
+        "icon": entry.icon,
+        "link": cells.listing(model, entry.query),
+        "active": _is_active(entry, cells.listing(model), request),
+    }
+    if entry.badge:
+        item |= {"badge": entry.badge(), "badge_variant": "warning"}
+    return item
+
+
+def _is_active(entry: Entry, address: str, request: HttpRequest) -> bool:
+    if not request.path.startswith(address):
+        return False
+    # Two entries lead to the list of purchases: the filter tells which one this is.
+    is_quarantined = QUARANTINED in request.GET.urlencode()
+    return is_quarantined == (entry.query == QUARANTINED)

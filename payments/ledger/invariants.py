@@ -1,0 +1,147 @@
+"""Does everything add up? Each check is one set-based query that returns what does not.
+
+``manage.py verify_ledger`` runs them all; the live ones are also metrics.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection
+
+CHECKS: dict[str, str] = {
+    "chain": """
+        SELECT 'seal ' || sequence || ', transaction ' || coalesce(transaction_id::text, '?'),
+               problem
+        FROM payments_verify_chain()
+    """,
+    "audit chain": """
+        SELECT 'audit seal ' || sequence || ', entry ' || entry_id, problem
+        FROM payments_verify_audit_chain()
+    """,
+    "unsealed": """
+        SELECT 'transaction ' || t.id,
+               CASE WHEN s.sequence IS NULL THEN 'is neither sealed nor waiting for it'
+                    ELSE 'is sealed and still waiting for it' END
+        FROM payments_transaction t
+        LEFT JOIN payments_seal s ON s.transaction_id = t.id
+        LEFT JOIN payments_unsealed u ON u.transaction_id = t.id
+        WHERE (s.sequence IS NULL) = (u.transaction_id IS NULL)
+    """,
+    "balance": """
+        SELECT 'transaction ' || transaction_id, unit || ' is off by ' || sum(amount)
+        FROM payments_entry GROUP BY transaction_id, unit HAVING sum(amount) <> 0
+    """,
+    "lines": """
+        SELECT 'transaction ' || t.id,
+               'has ' || count(e.id) || ' of ' || t.line_count || ' lines'
+        FROM payments_transaction t LEFT JOIN payments_entry e ON e.transaction_id = t.id
+        GROUP BY t.id, t.line_count
+        HAVING count(e.id) <> t.line_count OR min(e.line) <> 1 OR max(e.line) <> t.line_count
+    """,
+    "orphans": """
+        SELECT 'entry ' || e.id,
+               CASE WHEN t.id IS NULL THEN 'belongs to no transaction'
+                    ELSE 'is on no account of its unit' END
+        FROM payments_entry e
+        LEFT JOIN payments_transaction t ON t.id = e.transaction_id
+        LEFT JOIN payments_account a ON a.id = e.account_id AND a.unit = e.unit
+        WHERE t.id IS NULL OR a.id IS NULL
+    """,
+    "days": """
+        SELECT 'account ' || coalesce(d.account_id, s.account_id) || ', '
+                   || coalesce(d.day, s.day),
+               'stored ' || coalesce(d.debits, 0) || ' / ' || coalesce(d.credits, 0)
+                   || ', entries say ' || coalesce(s.debits, 0) || ' / ' || coalesce(s.credits, 0)
+        FROM payments_accountday d
+        FULL JOIN (
+            SELECT e.account_id, t.posted_on AS day, sum(greatest(e.amount, 0)) AS debits,
+                   sum(greatest(-e.amount, 0)) AS credits
+            FROM payments_entry e JOIN payments_transaction t ON t.id = e.transaction_id
+            JOIN payments_seal l ON l.transaction_id = t.id
+            GROUP BY e.account_id, t.posted_on
+        ) s ON s.account_id = d.account_id AND s.day = d.day
+        WHERE d.debits IS DISTINCT FROM s.debits OR d.credits IS DISTINCT FROM s.credits
+    """,
+    "wallets": """
+        SELECT 'wallet of ' || w.user_id,
+               'holds ' || w.coins + w.held || ' coins, its entries say ' || coalesce(e.coins, 0)
+                   || ', its lots ' || coalesce(l.coins, 0)
+        FROM payments_coinbalance w
+        LEFT JOIN (SELECT account_id, -sum(amount) AS coins FROM payments_entry
+                   WHERE unit = 'COIN' GROUP BY account_id) e ON e.account_id = w.account_id
+        LEFT JOIN (SELECT wallet_id, sum(coins - next_coin) AS coins,
+                          sum(coins - next_coin) FILTER (WHERE is_purchased AND frozen_by = '')
+                              AS purchased,
+                          sum(coins - next_coin) FILTER (WHERE NOT is_purchased AND frozen_by = '')
+                              AS promo
+                   FROM payments_coinlot GROUP BY wallet_id) l ON l.wallet_id = w.id
+        WHERE w.coins + w.held <> coalesce(e.coins, 0) OR w.coins + w.held <> coalesce(l.coins, 0)
+           OR w.purchased <> coalesce(l.purchased, 0) OR w.promo <> coalesce(l.promo, 0)
+    """,
+    "lots": """
+        SELECT 'lot ' || l.id,
+               'used up to coin ' || l.next_coin || ', its uses cover ' || coalesce(u.covered, 0)
+        FROM payments_coinlot l
+        LEFT JOIN (SELECT lot_id, sum(to_coin - from_coin) AS covered, max(to_coin) AS last
+                   FROM payments_lotuse GROUP BY lot_id) u ON u.lot_id = l.id
+        WHERE l.next_coin <> coalesce(u.covered, 0) OR l.next_coin <> coalesce(u.last, 0)
+    """,
+    "positions": """
+        SELECT 'lot ' || u.lot_id || ', coins ' || u.from_coin || ' to ' || u.to_coin,
+               'released ' || u.value_micros || ' micros, by position it is '
+                   || div(l.value_micros::numeric * u.to_coin, l.coins)
+                    - div(l.value_micros::numeric * u.from_coin, l.coins)
+        FROM payments_lotuse u JOIN payments_coinlot l ON l.id = u.lot_id
+        WHERE u.value_micros <> div(l.value_micros::numeric * u.to_coin, l.coins)
+                              - div(l.value_micros::numeric * u.from_coin, l.coins)
+    """,
+    "coins_deferred": """
+        SELECT 'account coins_deferred', 'owes ' || e.owed || ' micros, unused coins are worth '
+                   || l.worth
+        FROM (SELECT coalesce(-sum(e.amount), 0) AS owed FROM payments_entry e
+              JOIN payments_account a ON a.id = e.account_id WHERE a.code = 'coins_deferred') e,
+             (SELECT coalesce(sum(value_micros - div(value_micros::numeric * next_coin, coins)), 0)
+                  AS worth FROM payments_coinlot) l
+        WHERE e.owed <> l.worth
+    """,
+    "coins_issued": """
+        SELECT 'account coins_issued', 'says ' || e.issued || ' coins, all wallets hold '
+                   || w.held
+        FROM (SELECT coalesce(sum(e.amount), 0) AS issued FROM payments_entry e
+              JOIN payments_account a ON a.id = e.account_id WHERE a.code = 'coins_issued') e,
+             (SELECT coalesce(sum(coins + held), 0) AS held FROM payments_coinbalance) w
+        WHERE e.issued <> w.held
+    """,
+    "periods": """
+        SELECT 'period ' || to_char(p.month, 'YYYY-MM') || ', transaction ' || t.id,
+               'was sealed as ' || s.sequence || ', after the month closed at ' || p.last_sequence
+        FROM payments_period p
+        JOIN payments_transaction t
+          ON t.posted_on >= p.month AND t.posted_on < p.month + interval '1 month'
+        LEFT JOIN payments_seal s ON s.transaction_id = t.id
+        WHERE p.status = 'CLOSED' AND (s.sequence IS NULL OR s.sequence > p.last_sequence)
+    """,
+}
+"""By name: SQL that returns (place, problem) for every discrepancy; none is the good answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """One place where the books do not add up."""
+
+    check: str
+    place: str
+    problem: str
+
+
+def discrepancies(*, checks: dict[str, str] | None = None) -> Iterator[Discrepancy]:
+    """Everything that does not add up, check by check; call it in one snapshot to be exact.
+
+    Args:
+        checks: Others than ``CHECKS``, in the same form; for the apps above.
+    """
+    for name, sql in (checks or CHECKS).items():
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            for place, problem in cursor.fetchall():
+                yield Discrepancy(name, place, problem)
