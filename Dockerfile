@@ -22,10 +22,11 @@ ENV PATH="/opt/venv/bin:$PATH" \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=legato_payments.settings.production \
     LEGATO_STATE_DIR=/var/lib/legato \
+    PROMETHEUS_MULTIPROC_DIR=/var/lib/legato-metrics \
     DB_POOL_MAX_SIZE=8
 RUN groupadd --system --gid 10001 legato \
     && useradd --system --uid 10001 --gid legato --no-create-home --shell /usr/sbin/nologin legato \
-    && install --directory --owner=legato --group=legato /var/lib/legato
+    && install --directory --owner=legato --group=legato /var/lib/legato /var/lib/legato-metrics
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 WORKDIR /app

@@ -27,7 +27,7 @@ FIND_PYTHON = for python in python3.13 python3.12 python3 \
 
 .PHONY: help install up smoke test test-fast test-all lint format types imports check \
 	check-migrations check-django check-openapi check-lock check-conventions \
-	migrate migrations seed openapi lock docker-build clean
+	migrate migrations seed demo openapi lock docker-build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -106,6 +106,9 @@ migrations: $(STAMP) ## write migrations for changed models (ARGS="payments --na
 
 seed: migrate ## packages, rates and demo data in the local database
 	@$(LOCAL) run -- $(PYTHON) manage.py seed
+
+demo: migrate ## three months of demo data in the empty local database
+	@$(LOCAL) run -- $(PYTHON) manage.py demo
 
 openapi: $(STAMP) ## write docs/openapi.yaml
 	@$(PYTHON) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml

@@ -8,8 +8,11 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        """Register the webhook handlers, and renew the database rights after every migration."""
+        """Register webhook handlers and gauges, and renew the rights after every migration."""
+        from legato_payments.lib import gauges
         from payments.ledger import roles
+        from payments.queries.gauges import READINGS
         from payments.webhooks import handlers  # noqa: F401
 
         post_migrate.connect(roles.grant, sender=self)
+        gauges.publish(READINGS)

@@ -40,6 +40,10 @@ class TransactionKind(TextChoices):
     CONTENT_PURCHASE = "CONTENT_PURCHASE", "Content purchase"
     TIP = "TIP", "Tip"
     REVERSAL = "REVERSAL", "Reversal"
+    PROMO_GRANT = "PROMO_GRANT", "Promotional coins"
+    EXPIRY = "EXPIRY", "Coins expired"
+    COIN_TRANSFER = "COIN_TRANSFER", "Coins given to a reader"
+    ADJUSTMENT = "ADJUSTMENT", "Adjustment"
 
 
 class LotOrigin(TextChoices):

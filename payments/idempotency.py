@@ -25,7 +25,9 @@ from legato_payments.lib.errors import (
     Refused,
     Unauthenticated,
 )
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import uuid7
+from legato_payments.lib.metrics import DB_RETRIES
 from payments.models import IdempotencyKey
 
 log = structlog.get_logger(__name__)
@@ -134,7 +136,9 @@ def run_remote(
     if isinstance(claimed, Answer):
         return Outcome(claimed, replayed=True)
     try:
+        failpoint("idempotency.claimed")
         answer = execute(claimed.object_id)
+        failpoint("idempotency.remote_done")
     except BaseException as error:
         # Also when the worker is told to stop: the retry should not have to wait for the lease.
         if not (isinstance(error, DomainError) and _is_stored(error)):
@@ -169,10 +173,13 @@ def _run_local(
                 if not _is_stored(error):
                     raise
                 answer = refuse(error)
+            failpoint("idempotency.executed")
             _insert(request, now=now, answer=answer)
-            return Outcome(answer)
+            failpoint("idempotency.stored")
     except _Overtaken:
         raise InProgress(retry_after=1) from None
+    failpoint("idempotency.committed")
+    return Outcome(answer)
 
 
 def _claim(request: KeyedRequest, *, now: datetime) -> Answer | _Lease:
@@ -310,6 +317,7 @@ def _retried[Result](run: Callable[[], Result]) -> Result:
                 raise
             sqlstate = getattr(error.__cause__, "sqlstate", None)
             log.warning("database_retry", attempt=attempt, sqlstate=sqlstate)
+            DB_RETRIES.labels(sqlstate=sqlstate or "connection").inc()
             connection.close_if_unusable_or_obsolete()
             # Doubling, with jitter, so that two who met do not meet again.
             time.sleep(random.uniform(0.5, 1) * 0.02 * 2**attempt)  # noqa: S311 - not a secret

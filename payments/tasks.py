@@ -7,11 +7,19 @@ import structlog
 from celery import shared_task
 
 from legato_payments.lib import clock, jobs
-from payments import idempotency
+from payments import approvals, idempotency
 from payments.gateways.rates import registry as rates
 from payments.ledger import sealing
-from payments.models import Purchase, SandboxDelivery, WebhookEvent
-from payments.services import currency_rates, events, purchases, sandbox_deliveries
+from payments.models import ApprovalRequest, Purchase, SandboxDelivery, WebhookEvent
+from payments.services import (
+    adjustments,
+    currency_rates,
+    events,
+    expiry,
+    proposals,
+    purchases,
+    sandbox_deliveries,
+)
 from payments.webhooks import inbox
 
 log = structlog.get_logger(__name__)
@@ -60,6 +68,37 @@ def publish_events(**_future: Any) -> None:
     events.publish(now=clock.now())
 
 
+@shared_task(name="payments.change_package")
+def change_package(*, approval_id: str, **_future: Any) -> None:
+    """Create or change a package as two people agreed."""
+    _run_approved(approval_id, proposals.carry_out_package)
+
+
+@shared_task(name="payments.set_rate")
+def set_rate(*, approval_id: str, **_future: Any) -> None:
+    """Set an exchange rate as two people agreed."""
+    _run_approved(approval_id, proposals.carry_out_rate)
+
+
+@shared_task(name="payments.change_policy")
+def change_policy(*, approval_id: str, **_future: Any) -> None:
+    """Change a limit as two people agreed."""
+    _run_approved(approval_id, proposals.carry_out_policy)
+
+
+@shared_task(name="payments.adjust_wallet")
+def adjust_wallet(*, approval_id: str, **_future: Any) -> None:
+    """Give or take coins by hand as two people agreed."""
+    _run_approved(approval_id, adjustments.carry_out)
+
+
+@shared_task(name="payments.expire_coins")
+def expire_coins(**_future: Any) -> None:
+    """Take the coins that were not used in time; another job goes on when there are many."""
+    if not expiry.sweep(now=clock.now()).is_done:
+        jobs.enqueue("payments.expire_coins")
+
+
 @shared_task(name="payments.sweep")
 def sweep(**_future: Any) -> None:
     """Drive again whatever is due: the rows are the truth, earlier wake-ups may be lost."""
@@ -70,8 +109,17 @@ def sweep(**_future: Any) -> None:
         jobs.enqueue("payments.poll_purchase", purchase_id=str(purchase_id))
     for delivery_id in _due(SandboxDelivery.objects.due(now)):
         jobs.enqueue("payments.deliver_sandbox_webhook", delivery_id=delivery_id)
+    approvals.expire(now=now)
+    for approval_id, action in _due(ApprovalRequest.objects.due(now), "pk", "action"):
+        jobs.enqueue(action, approval_id=str(approval_id))
     idempotency.purge(now)
 
 
-def _due(rows: Any) -> list[Any]:
-    return list(rows.order_by("next_attempt_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
+def _due(rows: Any, *fields: str) -> list[Any]:
+    found = rows.order_by("next_attempt_at")
+    found = found.values_list(*fields) if fields else found.values_list("pk", flat=True)
+    return list(found[:SWEEP_LIMIT])
+
+
+def _run_approved(approval_id: str, effect: approvals.Effect[object]) -> None:
+    approvals.run(approval_id=UUID(approval_id), effect=effect, now=clock.now())

@@ -8,10 +8,11 @@ from access.services import catalogue
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.money import Money
 from payments.gateways.base import ChargeState, Outcome
+from payments.gateways.rates.fixed import FixedRates
 from payments.gateways.registry import charge_gateway
 from payments.gateways.sandbox import books
 from payments.models import CoinPackage, Purchase, SandboxCharge
-from payments.services import purchases
+from payments.services import currency_rates, purchases
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -99,3 +100,8 @@ def state(purchase: Purchase, **changes: Any) -> ChargeState:
         "amount": Money(purchase.total_micros, purchase.currency),
     }
     return ChargeState(**{**facts, **changes})
+
+
+def rates(now: datetime = NOW) -> None:
+    """Exchange rates of this day, for purchases in other currencies."""
+    currency_rates.refresh(provider=FixedRates(), now=now)

@@ -142,6 +142,9 @@ class ContentInput(StrictSerializer):
         if "price_coins" in attrs and "word_count" in attrs:
             message = "Give price_coins or word_count, not both."
             raise serializers.ValidationError({"price_coins": message}, code="one_of")
+        if attrs.get("free") is False and attrs.get("price_coins") == 0:
+            message = "What is not free costs at least one coin."
+            raise serializers.ValidationError({"price_coins": message}, code="min_value")
         names = [author["writer_id"] for author in attrs["writers"]]
         if len(names) != len(set(names)):
             message = "An author stands here twice."
@@ -158,7 +161,9 @@ class ContentItemInput(ContentInput):
 class ContentBulkInput(StrictSerializer):
     """Up to 1,000 chapters; each is judged by itself."""
 
-    items = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=1_000)
+    items = serializers.ListField(
+        child=serializers.JSONField(allow_null=True), min_length=1, max_length=1_000
+    )
 
 
 class ContentOutput(serializers.Serializer[Any]):

@@ -21,6 +21,7 @@ from legato_payments.lib.api.serializers import PageQuery, parse
 from legato_payments.lib.api.views import ApiViewSet
 from legato_payments.lib.ids import EXTERNAL_ID
 from legato_payments.lib.money import Money
+from legato_payments.lib.throttling.policies import RateClass
 from payments.api import idempotency
 from payments.enums import BOOK_CURRENCY
 from payments.ledger import Burned
@@ -45,6 +46,11 @@ class UserAccessViewSet(ApiViewSet):
         "tip": [Own(user_scope="coins:spend")],
     }
     query = {"purchases": PageQuery}
+    rate_classes = {
+        "purchase": RateClass.MONEY,
+        "spend_coins": RateClass.MONEY,
+        "tip": RateClass.MONEY,
+    }
     max_body_bytes = 256 * 1024
     ordering = ("-id",)
     serializer_class = serializers.DecisionOutput

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from django.db.transaction import atomic
 
-from access.models import Entitlement
+from access.models import Content, Entitlement
 from access.services import catalogue, rights
 from legato_payments.lib.errors import Refused
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.metrics import COINS_SPENT
-from payments import ledger
+from payments import ledger, outbox
 from payments.enums import Stream
 from payments.ledger import Burned, templates
 from payments.models import CoinBalance, LotUse
@@ -69,11 +70,7 @@ def buy(
     wallet = wallets.lock(user_id=user_id)
     if owned := rights.find(user_id=user_id, content_id=content_id, now=now):
         return Bought(owned, burned=None, wallet=wallet)
-    item = catalogue.get_published(content_id=content_id, expected_price=expected_price)
-    if item.is_free:
-        raise FreeContent
-    if authors.is_author(user_id=user_id, content_id=content_id):
-        raise OwnWork
+    item = _for_sale(user_id=user_id, content_id=content_id, expected_price=expected_price)
 
     entitlement_id, transaction_id = rights.new_id(), uuid7()
     burned = wallets.burn(
@@ -83,6 +80,7 @@ def buy(
         transaction_id=transaction_id,
         now=now,
     )
+    failpoint("spend.burned")
     claims = earnings.content_claims(content_id=content_id, on=now)
     shares = earnings.split(value_micros=burned.value_micros, claims=claims)
     ledger.post(
@@ -94,6 +92,7 @@ def buy(
         ),
         _header(transaction_id, entitlement_id, content_id, actor=actor, now=now),
     )
+    failpoint("spend.posted")
     entitlement = rights.grant_purchased(
         entitlement_id=entitlement_id,
         user_id=user_id,
@@ -102,7 +101,7 @@ def buy(
         transaction_id=transaction_id,
         now=now,
     )
-    earnings.accrue(
+    earned = earnings.accrue(
         shares=shares,
         transaction_id=transaction_id,
         stream=Stream.CONTENT,
@@ -111,8 +110,19 @@ def buy(
         reader_country=customers.country_of(user_id=user_id),
         occurred_at=now,
     )
+    changed = wallets.changed_event(wallet=wallet, transaction_id=transaction_id, occurred_at=now)
+    outbox.emit_all([changed, rights.granted_event(entitlement), *earnings.events_of(earned)])
     COINS_SPENT.labels(stream="content").inc(burned.coins)
     return Bought(entitlement, burned, wallet)
+
+
+def _for_sale(*, user_id: str, content_id: str, expected_price: int | None) -> Content:
+    item = catalogue.get_published(content_id=content_id, expected_price=expected_price)
+    if item.is_free:
+        raise FreeContent
+    if authors.is_author(user_id=user_id, content_id=content_id):
+        raise OwnWork
+    return item
 
 
 def _header(

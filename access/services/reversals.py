@@ -1,12 +1,15 @@
 """Taking back a sale or a tip whole: the coins, the earnings and the right."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.transaction import atomic
 
-from access.models import Entitlement
-from payments import audit, ledger
+from access.services import rights
+from payments import audit, ledger, outbox
+from payments.models import CoinBalance, Policy
+from payments.queries import policies
+from payments.services import wallets
 from revenue.services import earnings
 
 
@@ -28,11 +31,18 @@ def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> 
     """
     if not reason.strip():
         raise audit.ReasonMissing
-    reversal_id = ledger.reverse(transaction_id=transaction_id, actor=actor, reason=reason, now=now)
-    earnings.reverse(transaction_id=transaction_id, reversal_id=reversal_id, occurred_at=now)
-    Entitlement.objects.filter(transaction_id=transaction_id, revoked_at__isnull=True).update(
-        revoked_at=now
+    days = policies.value(Policy.Name.PROMO_RESTORE_MIN_DAYS, on=now)
+    reversal_id = ledger.reverse(
+        transaction_id=transaction_id,
+        actor=actor,
+        reason=reason,
+        now=now,
+        restored_for=timedelta(days=days),
     )
+    taken_back = earnings.reverse(
+        transaction_id=transaction_id, reversal_id=reversal_id, occurred_at=now
+    )
+    right = rights.revoke_purchased(transaction_id=transaction_id, now=now)
     audit.record(
         actor=actor,
         action="access.transaction.reversed",
@@ -42,4 +52,20 @@ def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> 
         after={"reversal_id": str(reversal_id)},
         reason=reason,
     )
+    outbox.emit_all(
+        [
+            *_wallet_events(reversal_id, now=now),
+            *([rights.revoked_event(right)] if right else []),
+            *earnings.events_of(taken_back),
+        ]
+    )
     return reversal_id
+
+
+def _wallet_events(reversal_id: UUID, *, now: datetime) -> list[outbox.Event]:
+    # One, of the reader whom the coins came back to; none when a gateway fee is taken back.
+    refilled = CoinBalance.objects.filter(lots__transaction=reversal_id).distinct()
+    return [
+        wallets.changed_event(wallet=wallet, transaction_id=reversal_id, occurred_at=now)
+        for wallet in refilled
+    ]

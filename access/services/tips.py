@@ -11,7 +11,7 @@ from access.models import Tip
 from legato_payments.lib.errors import Refused
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.metrics import COINS_SPENT
-from payments import ledger
+from payments import ledger, outbox
 from payments.enums import Stream
 from payments.ledger import Burned, templates
 from payments.models import CoinBalance, LotUse, Policy
@@ -106,7 +106,7 @@ def send(
         transaction_id=transaction_id,
         sent_at=now,
     )
-    earnings.accrue(
+    earned = earnings.accrue(
         shares=shares,
         transaction_id=transaction_id,
         stream=Stream.TIP,
@@ -115,6 +115,8 @@ def send(
         reader_country=customers.country_of(user_id=sender_id),
         occurred_at=now,
     )
+    changed = wallets.changed_event(wallet=wallet, transaction_id=transaction_id, occurred_at=now)
+    outbox.emit_all([changed, *earnings.events_of(earned)])
     COINS_SPENT.labels(stream="tip").inc(coins)
     return Sent(tip, burned, wallet)
 

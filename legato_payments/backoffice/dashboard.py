@@ -36,9 +36,9 @@ def cards(person: Person, *, now: datetime) -> list[Card]:
     """The cards that this person may see."""
     found: list[Card] = []
     if _may(person, "payments.view_purchase"):
-        found += _purchases(money_in.work())
+        found += _purchases(money_in.purchases_to_do())
     if _may(person, "payments.view_webhookevent"):
-        found += _webhooks(money_in.work())
+        found += _webhooks(money_in.webhooks_to_do())
     if _may(person, "payments.view_coinbalance"):
         found += _coins(money_in.coin_float())
     if _may(person, "revenue.view_earning"):
@@ -74,7 +74,7 @@ def tables(person: Person, *, now: datetime) -> Iterator[Section]:
     )
 
 
-def _purchases(work: money_in.Work) -> list[Card]:
+def _purchases(work: money_in.PurchasesToDo) -> list[Card]:
     status = Purchase.Status
     return [
         Card(
@@ -86,22 +86,22 @@ def _purchases(work: money_in.Work) -> list[Card]:
         ),
         Card(
             "Purchases awaiting payment",
-            f"{work.open_purchases:,}",
+            f"{work.awaiting_payment:,}",
             "settle or expire by themselves",
             cells.listing(Purchase, f"status__in={status.CREATED},{status.PENDING}"),
         ),
     ]
 
 
-def _webhooks(work: money_in.Work) -> list[Card]:
+def _webhooks(work: money_in.WebhooksToDo) -> list[Card]:
     status = WebhookEvent.Status
     return [
         Card(
             "Failed webhooks",
-            f"{work.failed_webhooks:,}",
-            f"given up after many tries; {work.waiting_webhooks:,} wait for their turn",
+            f"{work.failed:,}",
+            f"given up after many tries; {work.waiting:,} wait for their turn",
             cells.listing(WebhookEvent, f"status__exact={status.FAILED}"),
-            Tone.BAD if work.failed_webhooks else Tone.GOOD,
+            Tone.BAD if work.failed else Tone.GOOD,
         )
     ]
 

@@ -9,9 +9,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
+from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
 from payments.models import Purchase
-from payments.queries import overview
+from payments.queries import approvals, overview
 
 QUARANTINED = f"status__exact={Purchase.Status.QUARANTINED}"
 
@@ -24,6 +25,7 @@ class Entry:
         model: For example ``payments.Purchase``.
         query: Filters of the list.
         badge: How many rows wait there for a person; nothing is shown for none.
+        own_badge: The same, of rows that wait for the person who looks.
     """
 
     title: str
@@ -31,9 +33,17 @@ class Entry:
     model: str
     query: str = ""
     badge: Callable[[], int] | None = None
+    own_badge: Callable[[HttpRequest], int] | None = None
+
+
+def _waiting_for(request: HttpRequest) -> int:
+    return approvals.waiting_for(request.user, now=clock.now()).count()
 
 
 GROUPS: Mapping[str, Sequence[Entry]] = {
+    "Work": [
+        Entry("My approvals", "how_to_reg", "payments.ApprovalRequest", own_badge=_waiting_for),
+    ],
     "Money in": [
         Entry("Purchases", "shopping_cart", "payments.Purchase"),
         Entry("Quarantined", "report", "payments.Purchase", QUARANTINED, overview.quarantined),
@@ -54,11 +64,16 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
         Entry("Coin accounts", "account_balance_wallet", "payments.CoinBalance"),
         Entry("Coin lots", "stacks", "payments.CoinLot"),
         Entry("Customers", "person", "payments.Customer"),
+        Entry("Campaigns", "campaign", "payments.Campaign"),
+        Entry("Promotional coins", "redeem", "payments.PromoGrant"),
+        Entry("Adjustments", "tune", "payments.Adjustment"),
     ],
     "Access": [
         Entry("Content", "menu_book", "access.Content"),
         Entry("Entitlements", "key", "access.Entitlement"),
         Entry("Tips", "volunteer_activism", "access.Tip"),
+        Entry("Refunds", "undo", "access.ContentRefund"),
+        Entry("Gifts of coins", "featured_seasonal_and_gifts", "access.CoinGift"),
     ],
     "Setup": [
         Entry("Coin packages", "sell", "payments.CoinPackage"),
@@ -105,6 +120,8 @@ def _item(entry: Entry, request: HttpRequest) -> dict[str, Any]:
     }
     if entry.badge:
         item |= {"badge": entry.badge(), "badge_variant": "warning"}
+    if entry.own_badge:
+        item |= {"badge": entry.own_badge(request), "badge_variant": "warning"}
     return item
 
 

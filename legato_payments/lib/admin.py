@@ -17,7 +17,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -35,8 +35,6 @@ __all__ = [
     "AdminSite",
     "ModelAdmin",
     "ReadOnlyAdmin",
-    "ReadOnlyStackedInline",
-    "ReadOnlyTabularInline",
     "RecordAdmin",
     "ShortListAdmin",
     "StackedInline",
@@ -57,8 +55,10 @@ class AdminSite(UnfoldAdminSite):
     """The theme's admin site; the back office names and fills it."""
 
 
-class _ReadOnly:
+class ReadOnlyAdmin(ModelAdmin):
     """Rows can be seen, never added, changed or deleted here: services write them."""
+
+    actions = None
 
     def has_add_permission(self, *_: Any, **__: Any) -> bool:
         """Nobody, superusers included."""
@@ -71,26 +71,6 @@ class _ReadOnly:
     def has_delete_permission(self, *_: Any, **__: Any) -> bool:
         """Nobody: a mistake is corrected by a reversal."""
         return False
-
-
-class ReadOnlyAdmin(_ReadOnly, ModelAdmin):
-    """A list and a page per row, without one writable field and without "delete selected"."""
-
-    actions = None
-
-
-class ReadOnlyTabularInline(_ReadOnly, TabularInline):
-    """Lines under their parent, as a table."""
-
-    extra = 0
-    can_delete = False
-
-
-class ReadOnlyStackedInline(_ReadOnly, StackedInline):
-    """Lines under their parent, one block each."""
-
-    extra = 0
-    can_delete = False
 
 
 class RecordAdmin(ReadOnlyAdmin):

@@ -11,7 +11,7 @@ class LibConfig(AppConfig):
 
     def ready(self) -> None:
         """Configure logging, register the checks, and stop here when production is not safe."""
-        from legato_payments.lib import checks, logging
+        from legato_payments.lib import checks, logging, metrics_hooks  # noqa: F401
         from legato_payments.lib.api import checks as api_checks
 
         # Django calls LOGGING_CONFIG only when LOGGING is not empty.

@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 
-from legato_payments.local import banner, runner
+from legato_payments.local import banner, paths, runner
 from legato_payments.local.runner import Plan
 from legato_payments.local.supervisor import Program
 
@@ -23,6 +23,7 @@ def plan(*, port: int) -> Plan:
         DJANGO_SETTINGS_MODULE="legato_payments.settings.local",
         PUBLIC_URL=url,
         RETURN_URL_ORIGINS=f"{url},http://localhost:{port}",
+        PROMETHEUS_MULTIPROC_DIR=str(paths.metrics_dir()),
     )
     celery = [python, "-m", "celery", "--quiet", "--app", "legato_payments"]
     return Plan(

@@ -26,6 +26,11 @@ def run_dir() -> Path:
     return Path(tempfile.gettempdir()) / f"legato-{os.getuid()}-{digest}"
 
 
+def metrics_dir() -> Path:
+    """Where the processes of a stack count together; emptied when it starts."""
+    return run_dir() / "metrics"
+
+
 def database_url(role: str, name: str = "legato") -> str:
     """The embedded database, as ``role``, over its unix socket."""
     return f"postgresql://{role}@/{name}?host={run_dir() / 'pg'}"

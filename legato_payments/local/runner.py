@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -100,6 +101,8 @@ def _servers_running(supervisor: Supervisor, *, before: Callable[[], None]) -> I
     held = locks.hold(run_folder, pause=supervisor.pause, patience_seconds=LEFT_OVERS_SECONDS)
     with held as children_lock:
         supervisor.let_inherit(children_lock)
+        # Nobody counts any more: the lock is ours.
+        shutil.rmtree(paths.metrics_dir(), ignore_errors=True)
         before()
         try:
             if not os.environ.get("DATABASE_URL"):

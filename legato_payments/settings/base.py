@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from celery.schedules import crontab
 
 from legato_payments.local import paths
 
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "legato_payments.lib.logging.RequestContextMiddleware",
+    "legato_payments.lib.metrics_hooks.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -147,6 +149,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "payments.sweep", "schedule": 30.0},
     "seal": {"task": "payments.seal", "schedule": 5.0},
     "refresh-rates": {"task": "payments.refresh_rates", "schedule": 6 * 3600.0},
+    "expire-coins": {"task": "payments.expire_coins", "schedule": crontab(hour=2, minute=30)},
 }
 
 LANGUAGE_CODE = "en-gb"
@@ -222,8 +225,26 @@ RATE_FILE = env.str("RATE_FILE", default="")
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/.*$"
 
-# /readyz and /metrics show details to these addresses only.
+# "quota/seconds" per class of requests (lib.throttling.policies); RATE_LIMITS replaces some:
+# "read=1200/60,money=30/60".
+RATE_LIMITS_ENABLED = env.bool("RATE_LIMITS_ENABLED", default=True)
+RATE_LIMITS: dict[str, str] = {
+    "read": "600/60",
+    "write": "120/60",
+    "money": "60/60",
+    "service": "6000/60",
+    "anonymous": "120/60",
+    "webhook": "3000/60",
+    "address": "3000/60",
+    **dict(pair.partition("=")[::2] for pair in env.list("RATE_LIMITS", default=[])),
+}
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+"""Addresses or networks whose ``X-Forwarded-For`` is believed; ``unix`` for our unix socket."""
+
+# /readyz shows details, and /metrics itself, to these addresses only.
 INTERNAL_ADDRESSES: list[str] = env.list("INTERNAL_ADDRESSES", default=["127.0.0.1", "::1"])
+METRICS_CACHE_SECONDS = 5
+"""How long one process reuses the figures of /metrics that it read from the database."""
 
 LOG_JSON = env.bool("LOG_JSON", default=True)
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

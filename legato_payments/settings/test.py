@@ -24,6 +24,9 @@ SECRET_KEY = "test-only-" + "x" * 50
 FIELD_KEYS = keys.TEST_FIELD_KEYS
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 GATEWAY_SANDBOX = True
+# Those that are about limits switch them on; the others never meet one.
+RATE_LIMITS_ENABLED = False
+METRICS_CACHE_SECONDS = 0
 SANDBOX_WEBHOOK_SECRET = "sandbox-webhook-secret-for-tests-only"
 RETURN_URL_ORIGINS = ["https://legato.example"]
 JWT_SIGNING_KEY_FILE = Path(os.environ["LEGATO_RUN_DIR"]) / "jwt_signing_key.pem"

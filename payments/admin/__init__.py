@@ -2,10 +2,13 @@
 
 from payments.admin import (
     accounts,
+    adjustments,
+    approvals,
     audit,
     currency_rates,
     customers,
     policies,
+    promotions,
     purchases,
     sandbox,
     staff,
@@ -16,10 +19,13 @@ from payments.admin import (
 
 __all__ = [
     "accounts",
+    "adjustments",
+    "approvals",
     "audit",
     "currency_rates",
     "customers",
     "policies",
+    "promotions",
     "purchases",
     "sandbox",
     "staff",

@@ -53,7 +53,12 @@ class AuditAdmin(RecordAdmin):
 
 def differences(entry: AuditEntry) -> Table:
     """Every member of the two states; those that differ are marked."""
-    before, after = _flat(entry.before), _flat(entry.after)
+    return compared(entry.before, entry.after)
+
+
+def compared(before_state: object, after_state: object) -> Table:
+    """Two states of something, member by member; those that differ are marked."""
+    before, after = _flat(before_state), _flat(after_state)
     rows = []
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name, cells.EMPTY), after.get(name, cells.EMPTY)

@@ -11,25 +11,20 @@ from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
 from legato_payments.lib.admin import ShortListAdmin, actor_of, button
-from legato_payments.lib.errors import Conflict, Unavailable
+from legato_payments.lib.errors import Unavailable
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import DayField, ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Table, number
+from payments.admin.approvals import or_waiting
 from payments.enums import BOOK_CURRENCY, Currency
-from payments.gateways.rates.base import Quote, RateSourceUnreadable
+from payments.gateways.rates.base import RateSourceUnreadable
 from payments.gateways.rates.registry import rate_provider
 from payments.models import CurrencyRate
 from payments.queries import rates
-from payments.services import currency_rates
+from payments.services import currency_rates, proposals
 
 QUOTES = [currency for currency in Currency if currency != BOOK_CURRENCY]
-
-
-class SameRate(Conflict):
-    """The newest row says the same already."""
-
-    title = "This is the newest rate already; nothing was recorded."
 
 
 class SourceUnreadable(Unavailable):
@@ -41,7 +36,7 @@ class SourceUnreadable(Unavailable):
 class RateForm(ProposalForm):
     """A rate that a person sets by hand."""
 
-    told_at = {currency_rates.RateRefused: "rate", SameRate: "rate"}
+    told_at = {currency_rates.RateRefused: "rate", proposals.RateUnchanged: "rate"}
 
     quote = forms.ChoiceField(
         label="Currency", choices=[(currency.value, currency.label) for currency in QUOTES]
@@ -134,23 +129,23 @@ class RateAdmin(ShortListAdmin):
         )
 
         def call(data: Mapping[str, Any]) -> str:
-            quote = Quote(BOOK_CURRENCY, data["quote"], data["rate"], data["as_of"], "manual")
-            row = currency_rates.record(
-                quote=quote,
+            made = proposals.set_rate(
+                quote=data["quote"],
+                rate=data["rate"],
+                as_of=data["as_of"],
                 actor=actor_of(request),
                 now=now,
                 reason=data["reason"],
                 allow_jump=data["allow_jump"],
             )
-            if row is None:
-                raise SameRate
-            return f"{row} is in force."
+            return or_waiting(made, "{} is in force.")
 
         return self.ask(
             request,
             form,
             title="Set a rate by hand",
-            submit="Record the rate",
+            intro="It counts when another person has agreed.",
+            submit="Propose the rate",
             call=call,
             back=cells.listing(CurrencyRate),
             sections=[newest_rates()],

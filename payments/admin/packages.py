@@ -18,11 +18,12 @@ from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.columns import Column
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table, number
+from payments.admin.approvals import or_waiting, waiting_on
 from payments.admin.audit import history_of
 from payments.enums import Currency
 from payments.models import CoinPackage, CoinPackageVersion
 from payments.queries import packages as package_queries
-from payments.services import packages
+from payments.services import packages, proposals
 
 
 class PackageForm(ProposalForm):
@@ -194,7 +195,9 @@ class PackageAdmin(ShortListAdmin):
         return package_queries.with_prices()
 
     def sections(self, obj: CoinPackage) -> Iterator[Section]:
-        """Every version there ever was."""
+        """What waits, and every version there ever was."""
+        if waiting := waiting_on("coin_package", obj.pk):
+            yield waiting
         yield versions_of(obj)
         yield history_of("coin_package", obj.pk)
 
@@ -204,7 +207,7 @@ class PackageAdmin(ShortListAdmin):
         form = PackageForm(request.POST if request.method == "POST" else None)
 
         def call(data: Mapping[str, Any]) -> str:
-            package = packages.create(
+            made = proposals.create_package(
                 name=data["name"],
                 terms=form.terms(),
                 is_active=data["is_active"],
@@ -212,12 +215,13 @@ class PackageAdmin(ShortListAdmin):
                 actor=actor_of(request),
                 now=clock.now(),
             )
-            return f"{package.name} is on the shelf, version 1."
+            return or_waiting(made, "{} is on the shelf, version 1, and not on sale yet.")
 
         return self.ask(
             request,
             form,
             title="New coin package",
+            intro="A package that is on sale from the start waits for another person first.",
             submit="Create version 1",
             call=call,
             back=cells.listing(CoinPackage),
@@ -232,7 +236,7 @@ class PackageAdmin(ShortListAdmin):
         )
 
         def call(data: Mapping[str, Any]) -> str:
-            changed = packages.change(
+            changed = proposals.change_package(
                 package_id=package.pk,
                 expected_version=data["version"],
                 name=data["name"],
@@ -242,15 +246,15 @@ class PackageAdmin(ShortListAdmin):
                 actor=actor_of(request),
                 now=clock.now(),
             )
-            assert changed.current is not None
-            return f"{changed.name} is at version {changed.current.number} now."
+            return or_waiting(changed, "{} has a new version.")
 
         return self.ask(
             request,
             form,
             title=f"Change {package.name}",
-            intro="Saving makes a new version. Purchases already started keep theirs.",
-            submit="Save as a new version",
+            intro="This makes a new version. Purchases already started keep theirs. What readers"
+            " would pay or get waits for another person first.",
+            submit="Propose a new version",
             call=call,
             back=cells.page_of(package),
             sections=[versions_of(package)],

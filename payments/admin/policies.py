@@ -11,11 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from legato_payments.lib import clock
 from legato_payments.lib.admin import ShortListAdmin, actor_of, button
 from legato_payments.lib.pages import cells, columns
-from legato_payments.lib.pages.proposals import ProposalForm, ReasonField, StartField
+from legato_payments.lib.pages.proposals import FROM_APPROVAL, ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Table, number
+from payments.admin.approvals import or_waiting
 from payments.models import Policy
 from payments.queries import policies as policy_queries
-from payments.services import policies
+from payments.services import policies, proposals
 
 
 class PolicyForm(ProposalForm):
@@ -25,7 +26,7 @@ class PolicyForm(ProposalForm):
 
     name = forms.ChoiceField(label="Limit", choices=Policy.Name.choices)
     value = forms.IntegerField(min_value=0, help_text="In the unit that the limit's name gives.")
-    valid_from = StartField()
+    valid_from = StartField(help_text=FROM_APPROVAL)
     reason = ReasonField()
 
 
@@ -79,22 +80,22 @@ class PolicyAdmin(ShortListAdmin):
         form = PolicyForm(request.POST if request.method == "POST" else None)
 
         def call(data: Mapping[str, Any]) -> str:
-            now = clock.now()
-            row = policies.change(
+            made = proposals.change_policy(
                 name=Policy.Name(data["name"]),
                 value=data["value"],
-                valid_from=StartField.or_now(data["valid_from"], now),
+                valid_from=data["valid_from"],
                 actor=actor_of(request),
                 reason=data["reason"],
-                now=now,
+                now=clock.now(),
             )
-            return f"{row}, from {row.valid_from:%Y-%m-%d %H:%M} UTC on."
+            return or_waiting(made, "{} is set.")
 
         return self.ask(
             request,
             form,
             title="Change a limit",
-            submit="Put it in force",
+            intro="It counts when another person has agreed.",
+            submit="Propose the value",
             call=call,
             back=cells.listing(Policy),
             sections=[limits_in_force()],

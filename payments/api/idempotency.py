@@ -23,6 +23,7 @@ from legato_payments.lib import clock
 from legato_payments.lib.api.auth import Principal, principal_of
 from legato_payments.lib.api.errors import problem_response
 from legato_payments.lib.errors import DomainError, FieldError, Invalid
+from legato_payments.lib.metrics import IDEMPOTENCY
 from payments import idempotency
 from payments.idempotency import Answer, KeyedRequest, Outcome
 
@@ -68,8 +69,8 @@ def local(
     if keyed is None:
         with atomic():
             return _respond(Outcome(_answer(handler())))
-    return _respond(
-        idempotency.run_local(
+    return _counted(
+        lambda: idempotency.run_local(
             keyed,
             now=clock.now(),
             execute=lambda: _answer(handler()),
@@ -89,8 +90,8 @@ def remote(request: Request, handler: Callable[[UUID], Response]) -> HttpRespons
     """
     keyed = _keyed(request, required=True)
     assert keyed is not None
-    return _respond(
-        idempotency.run_remote(
+    return _counted(
+        lambda: idempotency.run_remote(
             keyed,
             now=clock.now(),
             execute=lambda object_id: _answer(handler(object_id)),
@@ -142,6 +143,22 @@ def _refusal(error: DomainError, request: Request) -> Answer:
 def _kept(response: HttpResponse, body: bytes, content_type: str) -> Answer:
     headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
     return Answer(response.status_code, {"Content-Type": content_type, **headers}, body)
+
+
+def _counted(run: Callable[[], Outcome]) -> HttpResponse:
+    result = "failed"
+    try:
+        outcome = run()
+        result = "replayed" if outcome.replayed else "executed"
+    except idempotency.InProgress:
+        result = "in_progress"
+        raise
+    except idempotency.KeyReused:
+        result = "reused"
+        raise
+    finally:
+        IDEMPOTENCY.labels(result=result).inc()
+    return _respond(outcome)
 
 
 def _respond(outcome: Outcome) -> HttpResponse:

@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
+from drf_spectacular.helpers import forced_singular_serializer
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.status import HTTP_201_CREATED
+from rest_framework.status import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
 from legato_payments.lib import clock
 from legato_payments.lib.api.auth import principal_of
@@ -22,12 +23,20 @@ from legato_payments.lib.api.views import ApiViewSet
 from legato_payments.lib.money import Money
 from payments.api import idempotency, serializers
 from payments.enums import BOOK_CURRENCY, Currency
-from payments.models import CoinPackage
+from payments.models import ApprovalRequest, CoinPackage
 from payments.queries import packages as package_queries
-from payments.services import currency_rates, packages
+from payments.services import currency_rates, packages, proposals
 
 _WHOLE: Page[None] = Page([], next=None, previous=None)
 """These lists are short: one page holds them."""
+
+# An action called ``list`` is described as an array unless told otherwise.
+ON_SALE = forced_singular_serializer(  # type: ignore[no-untyped-call]
+    serializers.PackageListOutput
+)
+NEWEST = forced_singular_serializer(  # type: ignore[no-untyped-call]
+    serializers.RateListOutput
+)
 
 UUID_PATH = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -45,8 +54,9 @@ class CoinPackageViewSet(ApiViewSet):
     }
     query = {"list": serializers.CurrencyQuery, "retrieve": serializers.CurrencyQuery}
     serializer_class = serializers.PackageOutput
+    pagination_class = None
 
-    @extend_schema(summary="List the packages on sale")
+    @extend_schema(summary="List the packages on sale", responses=ON_SALE)
     def list(self, request: Request) -> Response:
         """Packages on sale, smallest first. ``price`` is in ``?currency=``."""
         now, currency = clock.now(), self.filters["currency"]
@@ -61,37 +71,42 @@ class CoinPackageViewSet(ApiViewSet):
     @extend_schema(
         summary="Create a package",
         request=serializers.PackageInput,
-        responses={201: serializers.PackageOutput},
+        responses={201: serializers.PackageOutput, 202: serializers.WaitingOutput},
     )
     def create(self, request: Request) -> HttpResponse:
-        """Put a new package on the shelf."""
+        """Put a new package on the shelf; one that is on sale at once waits for a person (202)."""
         body = parse(serializers.PackageInput, request.data)
 
         def create() -> Response:
-            package = packages.create(
+            made = proposals.create_package(
                 name=body["name"],
                 terms=packages.Terms(body["coins"], body["bonus_percent"], body["prices"]),
                 is_active=body["active"],
                 actor=principal_of(request).actor,
                 now=clock.now(),
             )
-            return _answer(_get(str(package.pk)), BOOK_CURRENCY, status=HTTP_201_CREATED)
+            if isinstance(made, ApprovalRequest):
+                return _waiting(made)
+            return _answer(_get(str(made.pk)), BOOK_CURRENCY, status=HTTP_201_CREATED)
 
         return idempotency.local(request, create, required=False)
 
     @extend_schema(
         summary="Change a package",
         request=serializers.PackagePatch,
-        responses={200: serializers.PackageOutput},
+        responses={200: serializers.PackageOutput, 202: serializers.WaitingOutput},
     )
     def partial_update(self, request: Request, package_id: str) -> Response:
-        """Change a package: new terms are a new version, and earlier purchases keep theirs."""
+        """Change a package: new terms are a new version, and earlier purchases keep theirs.
+
+        What readers would pay or get of a package on sale waits for a person (202).
+        """
         body = parse(serializers.PackagePatch, request.data)
         package = _get(package_id)
         check_preconditions(request, current=_etag(package))
         assert package.current is not None
         try:
-            packages.change(
+            changed = proposals.change_package(
                 package_id=package.pk,
                 expected_version=package.current.number,
                 name=body.get("name"),
@@ -103,6 +118,8 @@ class CoinPackageViewSet(ApiViewSet):
             )
         except packages.VersionStale as error:
             raise PreconditionFailed from error
+        if isinstance(changed, ApprovalRequest):
+            return _waiting(changed)
         return _answer(_get(package_id), BOOK_CURRENCY)
 
 
@@ -111,8 +128,9 @@ class CurrencyRateViewSet(ApiViewSet):
 
     access = {"list": [Public()]}
     serializer_class = serializers.RateOutput
+    pagination_class = None
 
-    @extend_schema(summary="List the newest exchange rates")
+    @extend_schema(summary="List the newest exchange rates", responses=NEWEST)
     def list(self, request: Request) -> Response:
         """The newest rate of each currency, with its day and source."""
         newest = (currency_rates.newest(quote=currency) for currency in Currency)
@@ -135,6 +153,11 @@ def _etag(package: CoinPackage) -> str:
 def _answer(package: CoinPackage, currency: str, *, status: int = 200) -> Response:
     body = serializers.PackageOutput(_show(package, currency, now=clock.now())).data
     return Response(body, status=status, headers={"ETag": _etag(package)})
+
+
+def _waiting(request: ApprovalRequest) -> Response:
+    body = serializers.WaitingOutput({"approval_id": request.pk}).data
+    return Response(body, status=HTTP_202_ACCEPTED)
 
 
 def _changed_terms(package: CoinPackage, body: Mapping[str, Any]) -> packages.Terms | None:

@@ -109,6 +109,12 @@ class PackageOutput(serializers.Serializer[Any]):
     version = serializers.IntegerField()
 
 
+class WaitingOutput(serializers.Serializer[Any]):
+    """What another person has to agree to first."""
+
+    approval_id = UuidField()
+
+
 class RateOutput(serializers.Serializer[Any]):
     """How much of ``quote`` one ``base`` buys."""
 
@@ -121,6 +127,25 @@ class RateOutput(serializers.Serializer[Any]):
     def get_rate(self, row: Any) -> str:
         """A decimal string without an exponent."""
         return f"{row.rate.normalize():f}"
+
+
+class WholeListOutput(serializers.Serializer[Any]):
+    """A list that one page holds: both links are null."""
+
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class PackageListOutput(WholeListOutput):
+    """The packages on sale."""
+
+    results = PackageOutput(many=True)
+
+
+class RateListOutput(WholeListOutput):
+    """The newest rates."""
+
+    results = RateOutput(many=True)
 
 
 class ConsentInput(StrictSerializer):

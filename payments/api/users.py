@@ -21,6 +21,7 @@ from legato_payments.lib.api.views import ApiViewSet
 from legato_payments.lib.errors import Missing
 from legato_payments.lib.ids import EXTERNAL_ID
 from legato_payments.lib.money import Money
+from legato_payments.lib.throttling.policies import RateClass
 from payments.api import idempotency, serializers
 from payments.api.packages import UUID_PATH
 from payments.models import CoinBalance, Customer, Purchase
@@ -51,6 +52,7 @@ class UserCoinsViewSet(ApiViewSet):
         "put_profile": [Own(user_scope="coins:spend")],
     }
     query = {"transactions": serializers.TransactionsQuery}
+    rate_classes = {"purchase_coins": RateClass.MONEY}
     serializer_class = serializers.BalanceOutput
 
     @extend_schema(summary="Get the balance")
@@ -196,9 +198,13 @@ class TransactionViewSet(ApiViewSet):
     @extend_schema(summary="Get one transaction")
     def retrieve(self, request: Request, transaction_id: str) -> Response:
         """One line of the own history; services see everybody's."""
-        found = transactions.find(transaction_id=UUID(transaction_id))
+        principal = principal_of(request)
+        found = transactions.find(
+            transaction_id=UUID(transaction_id),
+            user_id=None if principal.is_service else principal.subject,
+        )
         # Another reader's transaction looks exactly like one that does not exist.
-        if found is None or not owns(principal_of(request), found[0], or_scope="transactions:read"):
+        if found is None or not owns(principal, found[0], or_scope="transactions:read"):
             raise TransactionUnknown
         return Response(serializers.TransactionOutput(found[1]).data)
 

@@ -9,6 +9,7 @@ from legato_payments.lib import clock
 from legato_payments.lib.api.errors import PayloadTooLarge
 from legato_payments.lib.api.permissions import Public
 from legato_payments.lib.api.views import ApiViewSet
+from legato_payments.lib.throttling.policies import RateClass
 from payments.enums import Provider
 from payments.webhooks import inbox
 
@@ -21,6 +22,7 @@ class WebhookViewSet(ApiViewSet):
     lookup_url_kwarg = "provider"
     lookup_value_regex = "[a-z]{1,16}"
     access = {"receive": [Public()]}
+    rate_classes = {"receive": RateClass.WEBHOOK}
     authentication_classes = ()
     parser_classes: list[type[BaseParser]] = []
 
@@ -28,9 +30,9 @@ class WebhookViewSet(ApiViewSet):
     def receive(self, request: Request, provider: str) -> Response:
         """Verify, store once, answer; a job does the rest."""
         # The signature is over the bytes as they came: nothing may parse them first.
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
-            raise PayloadTooLarge
         body: bytes = request.body
+        if len(body) > MAX_BODY_BYTES:
+            raise PayloadTooLarge
         name = provider.upper()
         if name not in Provider.values:
             raise inbox.ProviderUnknown

@@ -1,12 +1,13 @@
 """Which gateway serves whom. The only way to a gateway: every call is counted and checked here."""
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from django.conf import settings
 from django.db import connection
 
-from legato_payments.lib.metrics import GATEWAY_REQUESTS
+from legato_payments.lib.metrics import GATEWAY_REQUEST_SECONDS, GATEWAY_REQUESTS
 from payments.enums import Currency, Provider
 from payments.gateways.base import (
     ChargeGateway,
@@ -58,15 +59,18 @@ class ObservedGateway:
     def _call[T](self, operation: str, call: Callable[[], T]) -> T:
         assert_outside_transaction()
         outcome = "ok"
+        started = time.perf_counter()
         try:
             return call()
         except GatewayError as error:
             outcome = type(error).__name__.lower()
             raise
         finally:
-            GATEWAY_REQUESTS.labels(
-                gateway=self.code.lower(), operation=operation, outcome=outcome
-            ).inc()
+            gateway = self.code.lower()
+            GATEWAY_REQUESTS.labels(gateway=gateway, operation=operation, outcome=outcome).inc()
+            GATEWAY_REQUEST_SECONDS.labels(gateway=gateway, operation=operation).observe(
+                time.perf_counter() - started
+            )
 
 
 def charge_gateway(provider: str) -> ChargeGateway:

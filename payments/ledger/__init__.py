@@ -3,8 +3,9 @@
     ledger.post(templates.tip(...), ledger.Header(key="tip:…", occurred_at=now, ...))
 
 Locks are taken in one order, everywhere, so that two money operations queue instead of
-deadlocking: idempotency key, then wallets by primary key, then the purchase, subscription or
-dispute, then lots by primary key, then the writer row (payouts only), then the payout.
+deadlocking: idempotency key, then the approval request, then wallets by primary key, then the
+campaign, purchase, subscription or dispute, then lots by primary key, then the writer row (payouts
+only), then the payout.
 
 The application's role may not change append-only rows, hence cannot lock them either: lock the
 wallet, purchase or entitlement instead.

@@ -3,7 +3,7 @@
 Everything here runs inside the caller's database transaction and under the wallet's lock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -100,6 +100,15 @@ def lock(*, user_id: str) -> CoinBalance:
     return locked.filter(user_id=user_id).first() or locked.get(pk=open_wallet(user_id=user_id).pk)
 
 
+def lock_all(*, user_ids: Collection[str]) -> dict[str, CoinBalance]:
+    """Hold several readers' wallets, by reader: opened first, then locked by primary key."""
+    # Also opened in one order: a new wallet keeps others who open it waiting until we commit.
+    for user_id in sorted(user_ids):
+        open_wallet(user_id=user_id)
+    locked = CoinBalance.objects.select_for_update(no_key=True).order_by("pk")
+    return {wallet.user_id: wallet for wallet in locked.filter(user_id__in=user_ids)}
+
+
 def burn(
     *,
     wallet: CoinBalance,
@@ -160,17 +169,24 @@ def issue(*, wallet: CoinBalance, lot: CoinLot, bonus_coins: int = 0) -> CoinLot
         wallet.lifetime_bonus += bonus_coins
     elif lot.origin == LotOrigin.RESTORED:
         wallet.lifetime_refunded += lot.coins
+    elif lot.origin == LotOrigin.TRANSFER:
+        wallet.lifetime_received += lot.coins
     wallet.save()
     return lot
 
 
 def restore(
-    *, wallet: CoinBalance, uses: Sequence[LotUse], transaction_id: UUID, now: datetime
+    *,
+    wallet: CoinBalance,
+    uses: Sequence[LotUse],
+    transaction_id: UUID,
+    now: datetime,
+    restored_for: timedelta = RESTORED_FOR,
 ) -> list[CoinLot]:
     """Give used coins back as child lots of the same value, priority, expiry and purchase.
 
     Positions are never used a second time, so the coins come back as new ones. Those that expire
-    can be used for ``RESTORED_FOR`` at least.
+    can be used for ``restored_for`` at least.
     """
     return [
         issue(
@@ -184,10 +200,81 @@ def restore(
                 transaction_id=transaction_id,
                 parent=use.lot,
                 priority=use.lot.priority,
-                expires_at=use.lot.expires_at and max(use.lot.expires_at, now + RESTORED_FOR),
+                expires_at=use.lot.expires_at and max(use.lot.expires_at, now + restored_for),
                 frozen_by=use.lot.frozen_by,
                 created_at=now,
             ),
         )
         for use in uses
     ]
+
+
+def pass_on(
+    *, wallet: CoinBalance, burned: Burned, transaction_id: UUID, now: datetime
+) -> list[CoinLot]:
+    """Put coins burned from another wallet into this locked one, slice by slice, as child lots.
+
+    They keep their value, expiry, priority and purchase.
+    """
+    parents = CoinLot.objects.in_bulk([part.lot_id for part in burned.slices])
+    return [
+        issue(
+            wallet=wallet,
+            lot=CoinLot(
+                origin=LotOrigin.TRANSFER,
+                is_purchased=part.is_purchased,
+                coins=part.coins,
+                value_micros=part.value_micros,
+                purchase_id=parents[part.lot_id].purchase_id,
+                transaction_id=transaction_id,
+                parent=parents[part.lot_id],
+                priority=parents[part.lot_id].priority,
+                expires_at=parents[part.lot_id].expires_at,
+                created_at=now,
+            ),
+        )
+        for part in burned.slices
+    ]
+
+
+def rest_of(lot: CoinLot) -> Slice:
+    """The coins of a lot that are not used yet."""
+    return Slice(
+        lot_id=lot.pk,
+        origin=LotOrigin(lot.origin),
+        is_purchased=lot.is_purchased,
+        from_coin=lot.next_coin,
+        to_coin=lot.coins,
+        value_micros=released_value(
+            value_micros=lot.value_micros,
+            coins=lot.coins,
+            from_coin=lot.next_coin,
+            to_coin=lot.coins,
+        ),
+    )
+
+
+def expire(*, wallet: CoinBalance, lot: CoinLot, transaction_id: UUID) -> Slice:
+    """Use up what is left of a lot of a locked wallet because its time is over.
+
+    Args:
+        lot: Of this wallet, promotional, neither frozen nor used up; read under the lock.
+    """
+    assert lot.wallet_id == wallet.pk, lot
+    assert not lot.is_purchased, lot
+    rest = rest_of(lot)
+    LotUse.objects.create(
+        lot=lot,
+        transaction_id=transaction_id,
+        kind=LotUse.Kind.EXPIRED,
+        from_coin=rest.from_coin,
+        to_coin=rest.to_coin,
+        value_micros=rest.value_micros,
+    )
+    lot.next_coin = lot.coins
+    lot.save(update_fields=["next_coin"])
+    wallet.promo -= rest.coins
+    wallet.coins = wallet.purchased + wallet.promo
+    wallet.lifetime_expired += rest.coins
+    wallet.save()
+    return rest

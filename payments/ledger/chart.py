@@ -34,6 +34,9 @@ CHART: dict[str, ChartEntry] = {
     "platform": ChartEntry(Type.INCOME),
     "fees": ChartEntry(Type.EXPENSE),
     "fx": ChartEntry(Type.POSITION),
+    "promo_cost": ChartEntry(Type.EXPENSE),
+    "breakage": ChartEntry(Type.INCOME),
+    "adjustment": ChartEntry(Type.EXPENSE),
 }
 """Keyed by the part of the code before the colon: ``gateway:stripe`` is a ``gateway``.
 
@@ -103,3 +106,18 @@ def tax_payable(jurisdiction: str, currency: str) -> AccountRef:
 def fx(currency: str) -> AccountRef:
     """The position in one currency that conversions leave behind."""
     return AccountRef("fx", currency)
+
+
+def promo_cost() -> AccountRef:
+    """What funded campaigns cost us, USD: writers are paid for these coins, too."""
+    return AccountRef("promo_cost", "USD")
+
+
+def breakage() -> AccountRef:
+    """USD value of coins that expired unused."""
+    return AccountRef("breakage", "USD")
+
+
+def adjustment() -> AccountRef:
+    """USD value of coins that finance gave, less what it took, by hand."""
+    return AccountRef("adjustment", "USD")

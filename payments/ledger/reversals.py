@@ -1,6 +1,6 @@
 """Reversal: the only correction. The mirror image of a transaction, once."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from legato_payments.lib.errors import Conflict, Missing
@@ -33,10 +33,20 @@ REVERSIBLE = (
 """A coin purchase goes back as a refund through its gateway, never by a reversal here."""
 
 
-def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> UUID:
+def reverse(
+    *,
+    transaction_id: UUID,
+    actor: str,
+    reason: str,
+    now: datetime,
+    restored_for: timedelta = balances.RESTORED_FOR,
+) -> UUID:
     """Take back one transaction whole: every line mirrored, every coin back in its wallet.
 
     Runs inside the caller's database transaction.
+
+    Args:
+        restored_for: How long promotional coins that come back can be used at least.
 
     Raises:
         TransactionUnknown: There is none with this id.
@@ -68,7 +78,13 @@ def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> 
     )
     if wallet:
         uses = original.lot_uses.select_related("lot").order_by("lot_id")
-        balances.restore(wallet=wallet, uses=list(uses), transaction_id=reversal_id, now=now)
+        balances.restore(
+            wallet=wallet,
+            uses=list(uses),
+            transaction_id=reversal_id,
+            now=now,
+            restored_for=restored_for,
+        )
     return reversal_id
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import connection
 from django.db.transaction import atomic
 
+from legato_payments.lib.failpoints import failpoint
 from payments.models import AuditEntry, AuditSeal, Seal
 
 BATCH = 2_000
@@ -24,6 +25,7 @@ def seal(*, now: datetime, limit: int = BATCH) -> int:
     with atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT payments_seal_batch(%s, %s)", [limit, now])
         row = cursor.fetchone()
+        failpoint("seal.linked")
     return int(row[0]) if row else 0
 
 

@@ -43,7 +43,17 @@ ACCOUNTS: Mapping[TransactionKind, frozenset[str]] = {
     TransactionKind.TIP: frozenset(
         {"coins_deferred", "writer", "platform", "wallet", "coins_issued"}
     ),
-    TransactionKind.REVERSAL: frozenset(chart.CHART),
+    TransactionKind.REVERSAL: frozenset(
+        {"gateway", "fees", "coins_deferred", "writer", "platform", "wallet", "coins_issued"}
+    ),
+    TransactionKind.PROMO_GRANT: frozenset(
+        {"promo_cost", "coins_deferred", "wallet", "coins_issued"}
+    ),
+    TransactionKind.EXPIRY: frozenset({"coins_deferred", "breakage", "wallet", "coins_issued"}),
+    TransactionKind.COIN_TRANSFER: frozenset({"wallet"}),
+    TransactionKind.ADJUSTMENT: frozenset(
+        {"adjustment", "coins_deferred", "wallet", "coins_issued"}
+    ),
 }
 """The only accounts that a kind may touch, by the head of their code."""
 
@@ -121,6 +131,65 @@ def content_spend(*, user_id: str, coins: int, value: int, shares: Mapping[str, 
 def tip(*, user_id: str, coins: int, value: int, shares: Mapping[str, int]) -> Draft:
     """Row 6: coins given to a writer. Arguments as in ``content_spend``."""
     return _draft(TransactionKind.TIP, _earned(user_id, coins, value, shares, Stream.TIP))
+
+
+def promo_grant(*, user_id: str, coins: int, value: int) -> Draft:
+    """Row 4: coins for nothing.
+
+    Args:
+        value: USD micros a funded campaign pays for them; 0 when it is unfunded.
+    """
+    return _draft(
+        TransactionKind.PROMO_GRANT,
+        [
+            debit(chart.promo_cost(), value),
+            credit(chart.coins_deferred(), value),
+            *_coins_in(user_id, coins),
+        ],
+    )
+
+
+def coin_expiry(*, user_id: str, coins: int, value: int) -> Draft:
+    """Row 23: coins that were not used in time.
+
+    Args:
+        value: USD micros the coins release; 0 when nobody funded them.
+    """
+    return _draft(
+        TransactionKind.EXPIRY,
+        [
+            *_coins_out(user_id, coins),
+            debit(chart.coins_deferred(), value),
+            credit(chart.breakage(), value),
+        ],
+    )
+
+
+def coin_transfer(*, sender_id: str, recipient_id: str, coins: int) -> Draft:
+    """Row 26: coins from reader to reader. What they are worth stays deferred."""
+    return _draft(
+        TransactionKind.COIN_TRANSFER,
+        [
+            debit(chart.wallet(sender_id), coins),
+            credit(chart.wallet(recipient_id), coins),
+        ],
+    )
+
+
+def adjustment(*, user_id: str, coins: int, value: int) -> Draft:
+    """Row 28: finance gives coins; with both amounts negative, it takes them.
+
+    Args:
+        value: USD micros the coins are worth, of the sign of ``coins``; 0 for promotional ones.
+    """
+    return _draft(
+        TransactionKind.ADJUSTMENT,
+        [
+            debit(chart.adjustment(), value),
+            credit(chart.coins_deferred(), value),
+            *_coins_in(user_id, coins),
+        ],
+    )
 
 
 def reversal(*, of: Sequence[Line]) -> Draft:

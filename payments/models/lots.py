@@ -75,6 +75,12 @@ class CoinLot(models.Model):
                 name="payments_coinlot_open",
                 condition=Q(next_coin__lt=F("coins"), frozen_by=""),
             ),
+            # For the nightly sweep; purchased coins never expire, so their lots are not in it.
+            models.Index(
+                fields=["expires_at"],
+                name="payments_coinlot_expiring",
+                condition=Q(next_coin__lt=F("coins"), frozen_by="", expires_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -92,6 +98,9 @@ class LotUse(AppendOnly):
         SPEND = "SPEND", "Spent on content"
         TIP = "TIP", "Tipped"
         REVERSAL = "REVERSAL", "Taken back"
+        EXPIRED = "EXPIRED", "Expired"
+        TRANSFER = "TRANSFER", "Given to a reader"
+        ADJUSTMENT = "ADJUSTMENT", "Taken by finance"
 
     lot = models.ForeignKey(CoinLot, models.PROTECT, related_name="uses", db_index=False)
     transaction = models.ForeignKey("payments.Transaction", models.PROTECT, related_name="lot_uses")

@@ -18,6 +18,11 @@ class Policy(models.Model):
         PURCHASE_TTL_MINUTES = "PURCHASE_TTL_MINUTES", "Minutes until an unpaid purchase expires"
         TOP_UP_MAX_COINS = "TOP_UP_MAX_COINS", "Largest exact top-up (coins)"
         RATE_MAX_JUMP_BPS = "RATE_MAX_JUMP_BPS", "Largest change between two rates (bps)"
+        REFUND_WINDOW_HOURS = "REFUND_WINDOW_HOURS", "Hours in which a chapter is taken back"
+        REFUND_MAX_READ_PERCENT = "REFUND_MAX_READ_PERCENT", "Read so far, it is kept (percent)"
+        REFUND_DAILY_CHAPTERS = "REFUND_DAILY_CHAPTERS", "Chapters a reader gives back in a day"
+        GIFT_DAILY_COINS = "GIFT_DAILY_COINS", "Coins one reader gives to others in a day"
+        PROMO_RESTORE_MIN_DAYS = "PROMO_RESTORE_MIN_DAYS", "Days that returned promo coins last"
 
     name = models.CharField(max_length=24, choices=Name.choices)
     value = models.BigIntegerField()

@@ -21,13 +21,19 @@ class Sales:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What waits: for a person, for a payment, for a job."""
+class PurchasesToDo:
+    """Purchases that wait for a person, and those that wait for a payment."""
 
     quarantined: int
-    open_purchases: int
-    failed_webhooks: int
-    waiting_webhooks: int
+    awaiting_payment: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhooksToDo:
+    """Deliveries that were given up, and those that wait for a job."""
+
+    failed: int
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +63,17 @@ def sales(*, since: datetime) -> list[Sales]:
     ]
 
 
-def work() -> Work:
-    """What is not finished."""
-    webhooks = WebhookEvent.Status
-    return Work(
-        quarantined=quarantined(),
-        open_purchases=Purchase.objects.open().count(),
-        failed_webhooks=WebhookEvent.objects.filter(status=webhooks.FAILED).count(),
-        waiting_webhooks=WebhookEvent.objects.filter(status=webhooks.RECEIVED).count(),
+def purchases_to_do() -> PurchasesToDo:
+    """Purchases that are not finished."""
+    return PurchasesToDo(quarantined(), Purchase.objects.open().count())
+
+
+def webhooks_to_do() -> WebhooksToDo:
+    """Deliveries that are not finished."""
+    status = WebhookEvent.Status
+    return WebhooksToDo(
+        failed=WebhookEvent.objects.filter(status=status.FAILED).count(),
+        waiting=WebhookEvent.objects.filter(status=status.RECEIVED).count(),
     )
 
 

@@ -16,6 +16,10 @@ TYPES = {
     TransactionKind.CONTENT_PURCHASE: "content_purchase",
     TransactionKind.TIP: "tip",
     TransactionKind.REVERSAL: "refund",
+    TransactionKind.PROMO_GRANT: "promo",
+    TransactionKind.EXPIRY: "expiry",
+    TransactionKind.COIN_TRANSFER: "transfer",
+    TransactionKind.ADJUSTMENT: "adjustment",
 }
 """The API's word for each kind that touches a reader's wallet."""
 
@@ -42,7 +46,9 @@ SELECT * FROM (
     UNION ALL
     (SELECT t.id, t.kind, CASE WHEN r.id IS NULL THEN 'SUCCEEDED' ELSE 'REFUNDED' END,
             -e.amount, NULL, NULL, t.metadata ->> 'content_id',
-            t.metadata ->> 'counterparty_id', NULL, t.occurred_at, t.recorded_at,
+            CASE t.metadata ->> 'counterparty_id' WHEN %(user)s THEN t.metadata ->> 'sender_id'
+                 ELSE t.metadata ->> 'counterparty_id' END,
+            NULL, t.occurred_at, t.recorded_at,
             coalesce(t.reverses_id, t.relates_to)
      FROM payments_account a
      JOIN payments_entry e ON e.account_id = a.id
@@ -121,10 +127,10 @@ def find(*, transaction_id: UUID, user_id: str | None = None) -> tuple[str, Row]
     """One transaction and the reader it belongs to.
 
     Args:
-        user_id: Only if it is this reader's.
+        user_id: Only if it is this reader's; of a gift, both sides see their own.
     """
-    owner = owner_of(transaction_id=transaction_id)
-    if owner is None or user_id not in (None, owner):
+    owner = user_id or owner_of(transaction_id=transaction_id)
+    if owner is None:
         return None
     one = HISTORY.format(
         order="DESC",
@@ -138,15 +144,16 @@ def find(*, transaction_id: UUID, user_id: str | None = None) -> tuple[str, Row]
 
 
 def owner_of(*, transaction_id: UUID) -> str | None:
-    """The reader whose purchase or coins a transaction is about."""
+    """The reader whose purchase or coins a transaction is about; of a gift, the giver."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT user_id FROM payments_purchase WHERE id = %(id)s
+            SELECT user_id, 0 AS line FROM payments_purchase WHERE id = %(id)s
             UNION ALL
-            SELECT a.owner_id FROM payments_entry e JOIN payments_account a ON a.id = e.account_id
+            SELECT a.owner_id, e.line FROM payments_entry e
+            JOIN payments_account a ON a.id = e.account_id
             WHERE e.transaction_id = %(id)s AND a.code = 'wallet'
-            LIMIT 1
+            ORDER BY line LIMIT 1
             """,
             {"id": transaction_id},
         )

@@ -165,8 +165,9 @@ def _check(quote: Quote, before: CurrencyRate | None, *, now: datetime, allow_ju
     limit = policies.value(Policy.Name.RATE_MAX_JUMP_BPS, on=now)
     moved = abs(quote.rate - before.rate) / before.rate * 10_000
     if moved > limit and not allow_jump:
+        given, last = quote.rate.normalize(), before.rate.normalize()
         raise RateRefused(
-            f"{quote.rate} is {_percent(moved)} % away from {before.rate.normalize():f};"
+            f"{given:f} is {_percent(moved)} % away from {last:f};"
             f" the guard is at {_percent(Decimal(limit))} %."
         )
 

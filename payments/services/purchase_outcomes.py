@@ -3,19 +3,23 @@
 Every way to the news of a payment ends here, so the same payment is credited once.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.db.transaction import atomic
 
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.metrics import COIN_PURCHASES
 from legato_payments.lib.money import Money
-from payments import audit, ledger
+from payments import audit, ledger, outbox
 from payments.enums import LotOrigin
 from payments.gateways.base import ChargeState
 from payments.ledger import balances, templates
 from payments.models import CoinBalance, CoinLot, Purchase
+from payments.outbox import EventType
+from payments.services import wallets
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +41,9 @@ def settle(*, purchase_id: UUID, state: ChargeState, now: datetime) -> Purchase:
     if mismatch := _mismatch(purchase, state):
         return _quarantine(purchase, mismatch, now=now)
 
+    failpoint("settle.locked")
     _post(purchase, wallet, state, now=now)
+    failpoint("settle.posted")
     purchase.status = Status.SUCCEEDED
     purchase.settled_at = now
     purchase.transaction_id = purchase.pk
@@ -49,6 +55,8 @@ def settle(*, purchase_id: UUID, state: ChargeState, now: datetime) -> Purchase:
     purchase.finish()
     purchase.save()
     _tell(purchase, "payments.purchase.settled", now=now)
+    changed = wallets.changed_event(wallet=wallet, transaction_id=purchase.pk, occurred_at=now)
+    outbox.emit_all([_settled_event(purchase, now=now), changed])
     return purchase
 
 
@@ -63,6 +71,7 @@ def fail(purchase_id: UUID, code: str, *, now: datetime) -> Purchase:
         purchase.finish()
         purchase.save()
         _tell(purchase, "payments.purchase.failed", now=now)
+        outbox.emit_all([_failed_event(purchase, "failed", now=now)])
     return purchase
 
 
@@ -76,6 +85,7 @@ def expire(purchase_id: UUID, *, now: datetime) -> Purchase:
         purchase.finish()
         purchase.save()
         _tell(purchase, "payments.purchase.expired", now=now)
+        outbox.emit_all([_failed_event(purchase, "expired", now=now)])
     return purchase
 
 
@@ -183,3 +193,32 @@ def _tell(purchase: Purchase, action: str, *, now: datetime, reason: str = "") -
         currency=purchase.currency,
         status=purchase.status.lower(),
     ).inc()
+
+
+def _settled_event(purchase: Purchase, *, now: datetime) -> outbox.Event:
+    tax = Money(purchase.tax_micros, purchase.currency)
+    details = {"bonus_coins": purchase.bonus_coins, "tax": tax.to_json()}
+    return _event(purchase, EventType.PURCHASE_SETTLED, details, now=now)
+
+
+def _failed_event(purchase: Purchase, reason: str, *, now: datetime) -> outbox.Event:
+    # Not the gateway's code: what is wrong with somebody's card is nobody's business.
+    return _event(purchase, EventType.PURCHASE_FAILED, {"reason": reason}, now=now)
+
+
+def _event(
+    purchase: Purchase, kind: EventType, details: Mapping[str, object], *, now: datetime
+) -> outbox.Event:
+    return outbox.Event(
+        type=kind,
+        subject=purchase.user_id,
+        payload={
+            "transaction_id": str(purchase.pk),
+            "user_id": purchase.user_id,
+            "coins": purchase.total_coins,
+            "total": Money(purchase.total_micros, purchase.currency).to_json(),
+            "gateway": purchase.provider.lower(),
+            **details,
+        },
+        occurred_at=now,
+    )

@@ -15,6 +15,7 @@ from django.db.transaction import atomic
 
 from legato_payments.lib import jobs
 from legato_payments.lib.errors import Declined, Missing, Unavailable
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import gateway_reference
 from legato_payments.lib.money import Money
 from payments.gateways import base, registry
@@ -190,7 +191,9 @@ def _open_at_gateway(purchase: Purchase, order: Order, *, now: datetime) -> Purc
     )
     try:
         gateway = registry.charge_gateway(purchase.provider)
+        failpoint("purchase.created")
         state = gateway.create_charge(request, key=f"purchase:{purchase.pk}:charge", now=now)
+        failpoint("purchase.charged")
     except base.Declined as error:
         outcomes.fail(purchase.pk, error.code, now=now)
         raise PaymentDeclined(str(error), decline_code=error.code) from error
@@ -199,6 +202,7 @@ def _open_at_gateway(purchase: Purchase, order: Order, *, now: datetime) -> Purc
         log.warning("charge_not_opened", purchase_id=str(purchase.pk), error=repr(error))
         raise GatewayUnavailable(retry_after=5) from error
     _store_opened(purchase.pk, state)
+    failpoint("purchase.opened")
     return apply(purchase_id=purchase.pk, state=state, now=now)
 
 

@@ -4,8 +4,10 @@ from datetime import datetime
 from uuid import UUID
 
 from legato_payments.lib.errors import Conflict
+from payments import outbox
 from payments.ledger import Burned, balances
 from payments.models import CoinBalance, LotUse
+from payments.outbox import EventType
 
 
 class InsufficientCoins(Conflict):
@@ -55,3 +57,26 @@ def burn(
             available_coins=available,
         )
     return burned
+
+
+def changed_event(
+    *, wallet: CoinBalance, transaction_id: UUID, occurred_at: datetime
+) -> outbox.Event:
+    """What other services are told once a locked wallet holds something else.
+
+    Args:
+        transaction_id: The ledger transaction that changed it.
+    """
+    return outbox.Event(
+        type=EventType.BALANCE_CHANGED,
+        subject=wallet.user_id,
+        payload={
+            "user_id": wallet.user_id,
+            "coins": wallet.coins,
+            "purchased_coins": wallet.purchased,
+            "promo_coins": wallet.promo,
+            "held_coins": wallet.held,
+            "transaction_id": str(transaction_id),
+        },
+        occurred_at=occurred_at,
+    )

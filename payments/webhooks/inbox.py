@@ -7,6 +7,7 @@ import structlog
 from django.db.transaction import atomic
 
 from legato_payments.lib.errors import Invalid, Missing
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.jobs import backoff, enqueue
 from legato_payments.lib.metrics import WEBHOOK_EVENTS
 from payments.gateways import registry as gateways
@@ -45,7 +46,7 @@ def receive(*, provider: str, body: bytes, headers: Mapping[str, str], now: date
     except gateways.NotConfigured as error:
         raise ProviderUnknown from error
     except SignatureInvalid as error:
-        WEBHOOK_EVENTS.labels(gateway=provider.lower(), result="forged").inc()
+        _count(provider, "unread", "forged")
         log.warning("webhook_refused", provider=provider, reason=str(error))
         raise SignatureRefused from error
 
@@ -64,7 +65,7 @@ def receive(*, provider: str, body: bytes, headers: Mapping[str, str], now: date
                 },
             )
             result = "stored" if created else "duplicate"
-            WEBHOOK_EVENTS.labels(gateway=provider.lower(), result=result).inc()
+            _count(provider, event.kind, result)
             if created:
                 fresh += 1
                 enqueue("payments.process_webhook", event_id=row.pk)
@@ -80,6 +81,7 @@ def process(*, event_id: int, now: datetime) -> None:
     if handler is None:
         _finish(event, WebhookEvent.Status.IGNORED, now=now)
         return
+    failpoint("webhook.claimed")
     try:
         handler(event, now)
     except Exception as error:
@@ -87,7 +89,13 @@ def process(*, event_id: int, now: datetime) -> None:
         log.exception("webhook_failed", event_id=event_id, kind=event.kind)
         _retry_later(event, error, now=now)
     else:
+        failpoint("webhook.handled")
         _finish(event, WebhookEvent.Status.PROCESSED, now=now)
+
+
+def _count(provider: str, kind: str, result: str) -> None:
+    # A kind is one of ours: gateways have names by the hundred.
+    WEBHOOK_EVENTS.labels(gateway=provider.lower(), type=kind.lower(), result=result).inc()
 
 
 def _finish(event: WebhookEvent, status: WebhookEvent.Status, *, now: datetime) -> None:

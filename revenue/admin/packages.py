@@ -18,9 +18,7 @@ from payments.enums import BOOK_CURRENCY, Currency, Stream
 from payments.models import CoinPackage
 from payments.queries import margins
 from revenue.queries import splits
-
-BAND = (6_000, 6_500, 7_000)
-"""The agreed band of content and its middle (rules.md, rules 8 and 9), basis points."""
+from revenue.queries.package_margins import BAND
 
 
 def margin_cell(price: Money | None, writers_bps: int) -> str:

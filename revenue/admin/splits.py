@@ -12,15 +12,16 @@ from django.http import HttpRequest, HttpResponse
 from legato_payments.lib import clock
 from legato_payments.lib.admin import ShortListAdmin, actor_of, button
 from legato_payments.lib.pages import cells, columns
-from legato_payments.lib.pages.proposals import ProposalForm, ReasonField, StartField
+from legato_payments.lib.pages.proposals import FROM_APPROVAL, ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Section, Table, number
 from payments import audit
+from payments.admin.approvals import or_waiting
 from payments.admin.audit import history_of
 from payments.enums import Stream
 from payments.services import policies
 from revenue.models import SplitRule, StreamTerms, Writer
 from revenue.queries import splits as split_queries
-from revenue.services import splits, writers
+from revenue.services import proposals, splits, writers
 
 
 class SplitForm(ProposalForm):
@@ -52,7 +53,7 @@ class SplitForm(ProposalForm):
         decimal_places=2,
         help_text="The writers' part of the coins' value; the platform has the rest.",
     )
-    valid_from = StartField()
+    valid_from = StartField(help_text=FROM_APPROVAL)
     allow_override = forms.BooleanField(
         label="It may lie outside the agreed band",
         required=False,
@@ -134,29 +135,26 @@ class SplitRuleAdmin(ShortListAdmin):
         form = SplitForm(request.POST if request.method == "POST" else None)
 
         def call(data: Mapping[str, Any]) -> str:
-            now = clock.now()
-            rule = splits.change(
+            made = proposals.change_split_rule(
                 stream=Stream(data["stream"]),
                 rate_bps=int(data["rate"] * 100),
-                valid_from=StartField.or_now(data["valid_from"], now),
+                valid_from=data["valid_from"],
                 actor=actor_of(request),
                 reason=data["reason"],
-                now=now,
+                now=clock.now(),
                 level=data["level"],
                 writer_id=data["writer_id"] or None,
                 allow_override=data["allow_override"],
             )
-            return (
-                f"{rule.get_stream_display()}, {target(rule)}: {cells.percent(rule.rate_bps)}"
-                f" from {rule.valid_from:%Y-%m-%d %H:%M} UTC on."
-            )
+            return or_waiting(made, "{} is set.")
 
         return self.ask(
             request,
             form,
             title="Change a split rate",
-            intro="Sales already made keep the rate they were made with.",
-            submit="Put it in force",
+            intro="It counts when another person has agreed. Sales already made keep the rate they"
+            " were made with.",
+            submit="Propose the rate",
             call=call,
             back=cells.listing(SplitRule),
             sections=[rules_in_force()],

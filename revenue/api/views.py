@@ -16,6 +16,7 @@ from legato_payments.lib.api.views import ApiViewSet
 from legato_payments.lib.errors import Missing
 from legato_payments.lib.ids import EXTERNAL_ID
 from legato_payments.lib.money import Money
+from legato_payments.lib.throttling.policies import RateClass
 from payments.api import idempotency
 from payments.api.packages import UUID_PATH
 from payments.enums import BOOK_CURRENCY
@@ -65,6 +66,7 @@ class ContentPurchaseViewSet(ApiViewSet):
     lookup_url_kwarg = "transaction_id"
     lookup_value_regex = UUID_PATH
     access = {"distribute": [Service("revenue:write")]}
+    rate_classes = {"distribute": RateClass.MONEY}
     serializer_class = serializers.DistributionOutput
 
     @extend_schema(

@@ -1,13 +1,15 @@
 """What writers earn: who gets which part of a value, and the rows that say so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from legato_payments.lib.money import allocate
-from payments.enums import Stream
+from legato_payments.lib.money import Money, allocate
+from payments import outbox
+from payments.enums import BOOK_CURRENCY, Stream
 from payments.ledger import Burned
+from payments.outbox import EventType
 from revenue.models import Authorship, Earning, SplitRule, StreamTerms, Writer
 from revenue.services import splits
 
@@ -121,6 +123,34 @@ def reverse(*, transaction_id: UUID, reversal_id: UUID, occurred_at: datetime) -
         )
         for earning in Earning.objects.filter(transaction_id=transaction_id).order_by("id")
     )
+
+
+def events_of(rows: Iterable[Earning]) -> list[outbox.Event]:
+    """What other services are told of earnings just written, reversals included."""
+    return [
+        outbox.Event(
+            type=EventType.EARNING_REVERSED if earning.reverses else EventType.EARNING_ACCRUED,
+            subject=earning.writer_id,
+            payload=_payload(earning),
+            occurred_at=earning.occurred_at,
+        )
+        for earning in rows
+    ]
+
+
+def _payload(earning: Earning) -> dict[str, object]:
+    original = earning.reverses
+    return {
+        "transaction_id": str(earning.transaction_id),
+        "writer_id": earning.writer_id,
+        "stream": earning.stream.lower(),
+        "content_id": earning.content_id or None,
+        "amount": Money(earning.amount_micros, BOOK_CURRENCY).to_json(),
+        "coins": earning.coins,
+        "promo_coins": earning.promo_coins,
+        "matures_at": outbox.moment(earning.matures_at),
+        **({"reversed_transaction_id": str(original.transaction_id)} if original else {}),
+    }
 
 
 def _claims(shares: Mapping[Writer, int], *, stream: Stream, on: datetime) -> list[Claim]:

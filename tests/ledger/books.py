@@ -66,7 +66,7 @@ def give(
 ) -> CoinLot:
     """Coins in a wallet and in the books. Promotional ones unless ``is_purchased``.
 
-    Promotions have no template yet: a purchase at the price of ``value``, maybe nothing, stands in.
+    A purchase at the price of ``value``, maybe nothing, stands in for whatever brought them.
     """
     wallet = balances.lock(user_id=user_id)
     key = uuid7()

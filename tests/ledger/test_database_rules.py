@@ -198,22 +198,18 @@ def test_every_append_only_model_is_among_them() -> None:
 
 def test_the_triggers_stay_awake_in_replication_sessions_too(books: Books) -> None:
     query = """
-        SELECT tgrelid::regclass::text, array_agg(tgname::text ORDER BY tgname) FROM pg_trigger
-        WHERE NOT tgisinternal AND tgenabled = 'A' AND tgrelid::regclass::text = ANY(%s)
-        GROUP BY 1
+        SELECT tgrelid::regclass::text, tgname::text, tgenabled = 'A' FROM pg_trigger
+        WHERE NOT tgisinternal AND tgrelid::regclass::text = ANY(%s)
     """
     tables = [*WRITTEN_ONCE, *SEALS_AND_DECISIONS]
-    always = {table: set(names) for table, names in books.execute(query, [tables]).fetchall()}
+    found = books.execute(query, [tables]).fetchall()
 
     kinds = ("delete", "truncate", "update")
-    expected = {table: {f"{table}_no_{kind}" for kind in kinds} for table in tables}
-    expected["payments_entry"].add("payments_entry_balanced")
-    expected["payments_transaction"] |= {
-        "payments_transaction_has_lines",
-        "payments_transaction_day",
-        "payments_transaction_waits",
-    }
-    assert always == expected
+    needed = {f"{table}_no_{kind}" for table in tables for kind in kinds}
+    needed |= {"payments_entry_balanced", "payments_transaction_has_lines"}
+    needed |= {"payments_transaction_day", "payments_transaction_waits"}
+    assert needed <= {name for _, name, _ in found}
+    assert [name for _, name, is_always in found if not is_always] == []
 
 
 @pytest.mark.parametrize(
@@ -302,9 +298,6 @@ def test_refuses_entries(books: Books, fault: str) -> None:
     assert_refused(books, BAD_ENTRIES[fault], *refusals)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the balance trigger looks only at transactions whose header exists"
-)
 @pytest.mark.parametrize(
     ("first", "second"),
     [

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from payments.models import CoinPackage
+from payments.models import ApprovalRequest, CoinPackage
 from payments.services import packages
-from tests import factories
+from tests import factories, second_person
 from tests.clients import PAYMENTS, ApiClient, api, idempotency_key
 from tests.factories import NOW
 from tests.payments import books_of
@@ -21,6 +21,7 @@ WEEKEND = {
     "coins": 300,
     "bonus_percent": 5,
     "prices": {"USD": "1.99", "CAD": "2.79"},
+    "active": False,
 }
 
 
@@ -151,11 +152,29 @@ class TestCreate:
         assert answer.status_code == 201
         shown = answer.json()
         assert shown["total_coins"] == 315
-        assert (shown["version"], shown["active"]) == (1, True)
+        assert (shown["version"], shown["active"]) == (1, False)
         assert shown["prices"]["CAD"] == "2.79"
-        listed = api().get(URL).json()["results"]
-        assert shown["id"] in [row["id"] for row in listed]
+        assert not ApprovalRequest.objects.exists()
         assert answer["ETag"] == api().get(f"{URL}/{shown['id']}")["ETag"]
+
+    def test_on_sale_it_waits_for_a_person(self) -> None:
+        answer = shop().post(URL, WEEKEND | {"active": True})
+
+        assert answer.status_code == 202
+        assert len(api().get(URL).json()["results"]) == 5
+        second_person.agree(answer.json()["approval_id"])
+        shown = api().get(URL).json()["results"][1]
+        assert (shown["name"], shown["total_coins"], shown["version"]) == ("Weekend Pack", 315, 1)
+        [entry] = books_of.audit("payments.package.created")
+        assert entry.actor == "service:shop"
+
+    def test_the_same_key_makes_one_proposal(self) -> None:
+        headers = idempotency_key()
+
+        answers = [shop().post(URL, WEEKEND | {"active": True}, headers=headers) for _ in range(2)]
+
+        assert answers[0].content == answers[1].content
+        assert ApprovalRequest.objects.count() == 1
 
     def test_is_written_down_under_the_services_name(self) -> None:
         shop().post(URL, WEEKEND)
@@ -232,11 +251,13 @@ class TestChange:
 
         answer = shop().patch(url, {"coins": 120, "reason": "autumn"}, headers=headers)
 
-        assert answer.status_code == 200
-        shown = answer.json()
+        assert answer.status_code == 202
+        assert etag(url) == headers
+        second_person.agree(answer.json()["approval_id"])
+        shown = api().get(url).json()
         assert (shown["coins"], shown["version"]) == (120, 2)
         assert shown["prices"] == {"USD": "0.99", "CAD": "1.39", "NGN": "1400.00"}
-        assert answer["ETag"] == api().get(url)["ETag"] != headers["If-Match"]
+        assert etag(url) != headers
         [entry] = books_of.audit("payments.package.changed")
         assert (entry.actor, entry.reason) == ("service:shop", "autumn")
 
@@ -244,18 +265,38 @@ class TestChange:
     def test_a_price_list_is_replaced_whole(self) -> None:
         url = starter()
 
-        answer = shop().patch(url, {"prices": {"USD": "1.09"}}, headers=etag(url))
+        shop().patch(url, {"prices": {"USD": "1.09"}}, headers=etag(url))
+        second_person.agree()
 
-        assert answer.json()["prices"] == {"USD": "1.09", "CAD": "1.50", "NGN": "1500.00"}
+        assert api().get(url).json()["prices"] == {"USD": "1.09", "CAD": "1.50", "NGN": "1500.00"}
 
     def test_takes_a_package_off_the_shelf(self) -> None:
         url = starter()
 
         answer = shop().patch(url, {"active": False}, headers=etag(url))
 
-        assert answer.json()["active"] is False
+        assert (answer.status_code, answer.json()["active"]) == (200, False)
         assert len(api().get(URL).json()["results"]) == 4
         assert api().get(url).status_code == 200
+
+    def test_goes_back_on_the_shelf_with_another_persons_consent(self) -> None:
+        url = starter()
+        shop().patch(url, {"active": False}, headers=etag(url))
+
+        answer = shop().patch(url, {"active": True}, headers=etag(url))
+
+        assert answer.status_code == 202
+        assert api().get(url).json()["active"] is False
+        second_person.agree(answer.json()["approval_id"])
+        assert api().get(url).json()["active"] is True
+
+    def test_the_same_proposal_again_is_the_same_request(self) -> None:
+        url = starter()
+
+        first, again = (shop().patch(url, {"coins": 120}, headers=etag(url)) for _ in range(2))
+
+        assert first.json() == again.json()
+        assert ApprovalRequest.objects.count() == 1
 
     def test_needs_to_say_which_version_it_is_for(self) -> None:
         with books_of.nothing_changed():
@@ -281,6 +322,7 @@ class TestChange:
         url = starter()
         seen = etag(url)
         shop().patch(url, {"coins": 120}, headers=seen)
+        second_person.agree()
 
         with books_of.nothing_changed():
             answer = shop().patch(url, {"coins": 130}, headers=seen)

@@ -222,7 +222,7 @@ class TestRefresh:
 
         assert [row.quote for row in result.recorded] == ["NGN"]
         [refused] = result.refused
-        assert refused.startswith("USD/CAD: 14.0")
+        assert refused.startswith("USD/CAD: 14 is")
         assert currency_rates.current(quote="CAD", now=NOW).rate == Decimal("1.40")
 
     def test_names_what_the_source_does_not_give(self) -> None:

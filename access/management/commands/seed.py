@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from access.models import Content
@@ -14,10 +15,10 @@ from payments.gateways.rates.registry import rate_provider
 from payments.services import currency_rates
 
 STAFF = {
-    "finance": "legato-demo-finance",
-    "approver": "legato-demo-approver",
+    "finance": ("legato-demo-finance", ["Finance manager"]),
+    "approver": ("legato-demo-approver", ["Approver", "Finance manager"]),
 }
-"""Demo logins of a local stack; ``make up`` prints them."""
+"""Demo logins of a local stack with password and roles; ``make up`` prints them."""
 
 SERIES = "harbour"
 
@@ -46,10 +47,14 @@ class Command(BaseCommand):
         self.stdout.write("Seeded: demo staff, exchange rates, the series 'harbour'.")
 
     def _make_staff(self) -> None:
-        users = get_user_model().objects
-        for username, password in STAFF.items():
-            if not users.filter(username=username).exists():
-                users.create_superuser(username, password=password)
+        call_command("sync_roles", stdout=self.stdout)
+        for username, (password, roles) in STAFF.items():
+            user = User.objects.filter(username=username).first()
+            if user is None:
+                user = User.objects.create_user(username, password=password, is_staff=True)
+            # Stacks that were seeded before there were roles have superusers here.
+            User.objects.filter(pk=user.pk).update(is_superuser=False)
+            user.groups.add(*Group.objects.filter(name__in=roles))
 
     def _make_series(self, now: datetime) -> None:
         if Content.objects.filter(series_id=SERIES).exists():

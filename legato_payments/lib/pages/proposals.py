@@ -11,6 +11,9 @@ from legato_payments.lib.errors import DomainError
 TO_THE_MINUTE = "%Y-%m-%d %H:%M"
 DAY = "%Y-%m-%d"
 
+FROM_APPROVAL = "Left empty: from its approval on. It cannot lie in the past."
+"""Help of a start that another person has to agree to."""
+
 
 class ProposalForm(forms.Form):
     """Fields, and where a refusal of the service is told.

@@ -128,6 +128,8 @@ def checkout_url(charge_id: str) -> str:
 
 
 def _event(raw: dict[str, Any]) -> GatewayEvent:
+    if len(raw["id"]) > 100 or not raw["id"].isprintable():
+        raise ValueError("no id of ours")
     return GatewayEvent(
         dedupe_key=raw["id"],
         kind=KINDS.get(raw["type"], EventKind.OTHER),

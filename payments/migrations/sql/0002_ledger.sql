@@ -14,11 +14,12 @@ BEGIN
             bad.transaction_id, bad.unit, bad.rest USING ERRCODE = 'check_violation';
     END IF;
 
-    SELECT t.id, t.line_count INTO bad
+    -- LEFT JOIN: lines that come before their header are refused as well.
+    SELECT c.transaction_id AS id, t.line_count INTO bad
     FROM (SELECT transaction_id, count(*) AS lines, min(line) AS low, max(line) AS high
           FROM inserted GROUP BY transaction_id) c
-    JOIN payments_transaction t ON t.id = c.transaction_id
-    WHERE c.lines <> t.line_count OR c.low <> 1 OR c.high <> t.line_count LIMIT 1;
+    LEFT JOIN payments_transaction t ON t.id = c.transaction_id
+    WHERE t.id IS NULL OR c.lines <> t.line_count OR c.low <> 1 OR c.high <> t.line_count LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'ledger: transaction % must write its lines 1 to % in one statement',
             bad.id, bad.line_count USING ERRCODE = 'check_violation';

@@ -1,0 +1,216 @@
+"""Staff who look at the books, and something for them to look at."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from access.services import content, gifts, refunds, reversals, tips
+from legato_payments.lib import clock
+from legato_payments.lib.money import Money
+from payments import audit
+from payments.enums import Stream
+from payments.gateways.rates.base import Quote
+from payments.gateways.rates.fixed import FixedRates
+from payments.models import ApprovalRequest, CoinPackage, Policy, Purchase, WebhookEvent
+from payments.services import (
+    adjustments,
+    campaigns,
+    currency_rates,
+    customers,
+    packages,
+    proposals,
+    purchases,
+)
+from revenue.services import splits
+from tests import factories
+from tests.factories import READER, WRITER
+from tests.second_person import agree
+
+EVIL = '<script>alert("coins")</script>'
+"""What a hostile pen name, message or gateway could contain."""
+
+type ClientOf = Callable[..., Client]
+
+
+@pytest.fixture
+def superuser(db: None) -> User:
+    """Somebody with every right."""
+    return User.objects.create_superuser("root", password="unused")
+
+
+@pytest.fixture
+def boss(superuser: User) -> Client:
+    """The superuser, logged in."""
+    return logged_in(superuser)
+
+
+@pytest.fixture
+def staff(db: None) -> ClientOf:
+    """Makes staff with a few rights, logged in: ``staff("payments.view_purchase")``."""
+
+    def make(*rights: str) -> Client:
+        user = User.objects.create_user("clerk", password="unused", is_staff=True)
+        for right in rights:
+            app, codename = right.split(".")
+            user.user_permissions.add(
+                Permission.objects.get(content_type__app_label=app, codename=codename)
+            )
+        return logged_in(user)
+
+    return make
+
+
+@pytest.fixture
+def busy(superuser: User) -> None:
+    """A row in every table that has a page, with hostile words wherever words are free."""
+    now = clock.now()
+    currency_rates.refresh(provider=FixedRates(), now=now)
+    _sell(now)
+    _quarantine(now)
+    _read_and_tip(now)
+    _describe(now)
+    _give_away(superuser, now)
+    proposals.change_policy(
+        name=Policy.Name.TIP_MIN_COINS,
+        value=20,
+        valid_from=None,
+        actor=EVIL,
+        reason=EVIL,
+        now=now,
+    )
+
+
+def sell_more(*, now: datetime) -> None:
+    """More rows of all that grows."""
+    for number in (5, 6, 7):
+        reader = f"reader-{number}"
+        factories.buy_coins(reader, now=now)
+        content.buy(user_id=reader, content_id="chapter-4", now=now, actor=f"user:{reader}")
+        tips.send(sender_id=reader, recipient_id=WRITER, coins=50, now=now, actor="user:x")
+        version = factories.package("Reader Pack").versions.count()
+        packages.change(
+            package_id=factories.package("Reader Pack").pk,
+            expected_version=version,
+            is_active=True,
+            actor="staff:1",
+            now=now,
+        )
+        splits.change(
+            stream=Stream.TIP, rate_bps=7_000, valid_from=now, actor="staff:1", reason="", now=now
+        )
+        rate = Quote("USD", "CAD", Decimal("1.37") + number / Decimal(100), now.date(), "manual")
+        currency_rates.record(quote=rate, actor="staff:1", now=now)
+
+
+def logged_in(user: User) -> Client:
+    """A browser of somebody who is logged in."""
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def _sell(now: datetime) -> None:
+    factories.buy_coins(now=now)
+    factories.buy_coins("reader-2", "Starter Pack", currency="NGN", now=now)
+    factories.start_purchase("reader-3", "Premium Pack", now=now)
+
+
+def _quarantine(now: datetime) -> None:
+    paid = factories.start_purchase("reader-4", "Reader Pack", now=now)
+    underpaid = factories.state(paid, amount=Money(1_000_000, "USD"))
+    purchases.apply(purchase_id=paid.pk, state=underpaid, now=now)
+    Purchase.objects.filter(pk=paid.pk).update(
+        quarantine_reason=EVIL, failure_code=EVIL, country="<>", consent={"words": EVIL}
+    )
+    WebhookEvent.objects.create(
+        provider=paid.provider,
+        dedupe_key=EVIL,
+        kind=EVIL,
+        reference=paid.reference,
+        body=f'{{"words": "{EVIL}"}}'.encode(),
+        status=WebhookEvent.Status.FAILED,
+        error=EVIL,
+        received_at=now,
+    )
+
+
+def _read_and_tip(now: datetime) -> None:
+    factories.put_content("chapter-4", price=10, title=EVIL, shares={WRITER: 6_000, "w-2": 4_000})
+    factories.put_content("chapter-5", price=20)
+    content.buy(user_id=READER, content_id="chapter-4", now=now, actor=EVIL)
+    bought = content.buy(user_id=READER, content_id="chapter-5", now=now, actor=f"user:{READER}")
+    assert bought.entitlement.transaction_id is not None
+    reversals.reverse(
+        transaction_id=bought.entitlement.transaction_id, actor="staff:1", reason=EVIL, now=now
+    )
+    tips.send(
+        sender_id=READER, recipient_id=WRITER, coins=50, now=now, actor="user:x", message=EVIL
+    )
+
+
+def _describe(now: datetime) -> None:
+    profile = customers.Profile("NG", "LA", "NGN", 1990, "", "ada.lovelace@example.com")
+    customers.put(
+        user_id=READER, profile=profile, expected_version=None, actor=f"user:{READER}", now=now
+    )
+    packages.change(
+        package_id=factories.package("Starter Pack").pk,
+        expected_version=1,
+        name=EVIL[:64],
+        reason=EVIL,
+        actor=EVIL,
+        now=now,
+    )
+    assert CoinPackage.objects.filter(name=EVIL[:64]).exists()
+    splits.change(
+        stream=Stream.CONTENT,
+        rate_bps=6_800,
+        valid_from=now + timedelta(days=3),
+        actor=EVIL,
+        reason=EVIL,
+        now=now,
+        writer_id=WRITER,
+    )
+    audit.record(
+        actor=EVIL,
+        action="payments.package.changed",
+        object_type="coin_package",
+        object_id=EVIL,
+        now=now,
+        before={"name": EVIL, "prices": {"USD": EVIL}},
+        after={"name": "plain", "prices": {"USD": "1.00"}},
+        reason=EVIL,
+    )
+
+
+def _give_away(superuser: User, now: datetime) -> None:
+    giver = "reader-9"
+    waiting = adjustments.propose(
+        user_id=giver, coins=100, value_micros=990_000, actor="staff:999", reason=EVIL, now=now
+    )
+    assert isinstance(waiting, ApprovalRequest)
+    agree(waiting.pk, by=superuser, now=now)
+    terms = campaigns.Terms(
+        budget_coins=1_000,
+        per_user_coins=100,
+        starts_at=now,
+        ends_at=now + timedelta(days=30),
+        value_per_coin_micros=9_900,
+    )
+    campaign = campaigns.create(name=EVIL[:64], terms=terms, actor="staff:1", reason=EVIL, now=now)
+    campaigns.grant(
+        user_id=giver, campaign_id=campaign.pk, coins=100, key=EVIL, actor=EVIL, now=now
+    )
+    gifts.send_coins(
+        sender_id=giver, recipient_id="reader-2", coins=5, now=now, actor="user:x", message=EVIL
+    )
+    factories.put_content("chapter-6", price=20)
+    bought = content.buy(user_id=giver, content_id="chapter-6", now=now, actor="user:x")
+    assert bought.entitlement.transaction_id is not None
+    refunds.refund(
+        transaction_id=bought.entitlement.transaction_id, reason=EVIL, actor=EVIL, now=now
+    )

@@ -1,0 +1,43 @@
+"""manage.py demo: months that add up, the same for the same seed"""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from access.management.months import Months
+from payments.ledger import invariants, sealing
+from payments.models import CoinBalance, CoinLot, Period, Transaction
+from tests import factories
+
+
+def months() -> Months:
+    """Three weeks of a small platform, across a month's end."""
+    start = datetime(2026, 9, 20, tzinfo=UTC)
+    return Months(start=start, days=21, readers=12, writers=4, seed=3)
+
+
+@pytest.mark.django_db
+def test_some_weeks_of_everything_add_up() -> None:
+    story = months()
+
+    days = list(story.live())
+
+    assert len(days) == 21
+    assert story.tally.purchases > 3
+    assert story.tally.chapters > 20
+    assert {lot.origin for lot in CoinLot.objects.all()} >= {"PURCHASE", "PROMO", "TRANSFER"}
+    sealing.seal_all(now=days[-1])
+    assert list(invariants.discrepancies()) == []
+
+
+@pytest.mark.django_db
+def test_refuses_where_there_are_books_already() -> None:
+    factories.buy_coins(name="Starter Pack")
+
+    with pytest.raises(CommandError, match="There are books already"):
+        call_command("demo")
+
+    assert CoinBalance.objects.get().coins == 100
+    assert Transaction.objects.count() == 2
+    assert not Period.objects.exists()
