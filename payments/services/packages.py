@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.db.transaction import atomic
 
 from legato_payments.lib.errors import Conflict, FieldError, Invalid, Missing, Refused
@@ -80,7 +81,14 @@ def create(
     """
     if CoinPackage.objects.filter(name=name).exists():
         raise NameTaken
-    package = CoinPackage.objects.create(id=uuid7(), name=name, is_active=is_active, created_at=now)
+    try:
+        with atomic():
+            package = CoinPackage.objects.create(
+                id=uuid7(), name=name, is_active=is_active, created_at=now
+            )
+    except IntegrityError as error:
+        # Somebody else took the name between the question and the answer.
+        raise NameTaken from error
     version = _add_version(package, 1, terms, actor=actor, now=now, reason=reason)
     audit.record(
         actor=actor,

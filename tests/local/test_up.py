@@ -55,5 +55,5 @@ def test_smoke_says_when_nothing_runs(our_stack: Stack) -> None:
 def test_the_seed_makes_the_staff_that_is_announced() -> None:
     announced = banner.welcome(url="http://x", admin_path="admin/")
 
-    for name, password in STAFF.items():
+    for name, (password, _) in STAFF.items():
         assert f"{name} / {password}" in announced
