@@ -17,6 +17,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.test import TransactionTestCase
+from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from legato_payments.local import accounts, binaries, keys, paths, servers
@@ -32,6 +33,10 @@ CANNOT_START = (
     servers.NotStarted,
 )
 """The message says what to do about it."""
+
+# A busy machine must not turn a property red: how long an example takes proves nothing.
+hypothesis_settings.register_profile("legato", deadline=None)
+hypothesis_settings.load_profile("legato")
 
 _started: list[servers.Postgres | servers.Valkey] = []
 _lock: list[int] = []

@@ -24,7 +24,12 @@ class Entitlement(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7)
     user_id = models.CharField(max_length=64)
     content = models.ForeignKey(
-        "access.Content", models.PROTECT, related_name="entitlements", db_constraint=False
+        "access.Content",
+        models.PROTECT,
+        related_name="entitlements",
+        db_constraint=False,
+        # Below, by hand: Django would add a second one, for LIKE.
+        db_index=False,
     )
     ground = models.CharField(max_length=9, choices=Ground.choices)
     transaction = models.OneToOneField(
@@ -49,6 +54,7 @@ class Entitlement(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["user_id", "-id"], name="access_entitlement_user"),
+            models.Index(fields=["content"], name="access_entitlement_content"),
         ]
 
     def __str__(self) -> str:

@@ -69,7 +69,7 @@ READER = """
 SELECT coalesce((
            SELECT sum(l.coins - l.next_coin)::bigint
            FROM payments_coinlot l JOIN payments_coinbalance w ON w.id = l.wallet_id
-           WHERE w.user_id = %(user)s AND l.next_coin < l.coins AND l.frozen_by = ''
+           WHERE w.user_id = %(user)s AND NOT l.is_used_up AND l.frozen_by = ''
              AND (l.expires_at IS NULL OR l.expires_at > %(now)s)), 0) AS coins,
        price.price_micros, v.coins + v.bonus_coins AS price_coins, price.currency
 FROM (SELECT coalesce((SELECT currency FROM payments_customer WHERE user_id = %(user)s), 'USD')

@@ -144,28 +144,6 @@ def put(*, descriptions: Sequence[Description], now: datetime) -> list[Content]:
     return [rows[description.content_id] for description in descriptions]
 
 
-def get_published(*, content_id: str, expected_price: int | None = None) -> Content:
-    """One chapter that readers can see.
-
-    Args:
-        expected_price: Coins the reader was shown; nothing to take any price.
-
-    Raises:
-        ContentUnknown: No such content, or not published.
-        PriceChanged: It costs something else than expected.
-    """
-    content = Content.objects.filter(pk=content_id, is_published=True).first()
-    if content is None:
-        raise ContentUnknown
-    if expected_price is not None and expected_price != content.price_coins:
-        raise PriceChanged(
-            f"It costs {content.price_coins} coins.",
-            price_coins=content.price_coins,
-            expected_price=expected_price,
-        )
-    return content
-
-
 def _row(description: Description, rule: PriceRule, *, now: datetime) -> Content:
     coins = rule.coins(description)
     return Content(

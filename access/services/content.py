@@ -2,23 +2,28 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.transaction import atomic
+import structlog
+from django.db import connection
 
-from access.models import Content, Entitlement
+from access.models import Entitlement
 from access.services import catalogue, rights
-from legato_payments.lib.errors import Refused
+from legato_payments.lib.errors import DomainError, Refused
 from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import uuid7
-from legato_payments.lib.metrics import COINS_SPENT
-from payments import ledger, outbox
-from payments.enums import Stream
-from payments.ledger import Burned, templates
-from payments.models import CoinBalance, LotUse
-from payments.services import customers, wallets
-from revenue.queries import authors
-from revenue.services import earnings
+from legato_payments.lib.metrics import COINS_SPENT, LEDGER_TRANSACTIONS
+from payments.enums import LotOrigin, TransactionKind
+from payments.ledger import Burned, Slice
+from payments.models import CoinBalance
+from payments.services import wallets
+
+BUY = "SELECT access_buy(%s, %s, %s, %s, %s, %s, %s, %s)"
+"""``migrations/sql/0004_buy.sql``."""
+
+SLICES = ("lots", "origins", "are_purchased", "from_coins", "to_coins", "micros")
+"""What it says of the coins used, one element per lot."""
 
 
 class OwnWork(Refused):
@@ -45,7 +50,6 @@ class Bought:
         return self.burned is not None
 
 
-@atomic
 def buy(
     *,
     user_id: str,
@@ -55,6 +59,10 @@ def buy(
     expected_price: int | None = None,
 ) -> Bought:
     """Open one chapter for its price in coins: both, or neither. Free of charge when owned already.
+
+    One SQL call does all of it, and is a transaction of its own unless the caller has one: it locks
+    the wallet, checks, burns, splits the value among the authors, posts, grants the right, writes
+    down the earnings and tells other services (decision 0012).
 
     Args:
         expected_price: Coins the reader was shown; nothing to take any price.
@@ -67,73 +75,80 @@ def buy(
         OwnWork: The reader wrote it.
         wallets.InsufficientCoins: The reader holds fewer coins than the price.
     """
-    wallet = wallets.lock(user_id=user_id)
-    if owned := rights.find(user_id=user_id, content_id=content_id, now=now):
-        return Bought(owned, burned=None, wallet=wallet)
-    item = _for_sale(user_id=user_id, content_id=content_id, expected_price=expected_price)
-
     entitlement_id, transaction_id = rights.new_id(), uuid7()
-    burned = wallets.burn(
-        wallet=wallet,
-        coins=item.price_coins,
-        kind=LotUse.Kind.SPEND,
-        transaction_id=transaction_id,
-        now=now,
-    )
-    failpoint("spend.burned")
-    claims = earnings.content_claims(content_id=content_id, on=now)
-    shares = earnings.split(value_micros=burned.value_micros, claims=claims)
-    ledger.post(
-        templates.content_spend(
-            user_id=user_id,
-            coins=burned.coins,
-            value=burned.value_micros,
-            shares=earnings.amounts(shares),
-        ),
-        _header(transaction_id, entitlement_id, content_id, actor=actor, now=now),
-    )
-    failpoint("spend.posted")
-    entitlement = rights.grant_purchased(
-        entitlement_id=entitlement_id,
+    trace_id = structlog.contextvars.get_contextvars().get("trace_id", "")
+    values = [
+        user_id, content_id, expected_price, entitlement_id, transaction_id, actor, trace_id, now,
+    ]  # fmt: skip
+    failpoint("spend.started")
+    with connection.cursor() as cursor:
+        cursor.execute(BUY, values)
+        row = cursor.fetchone()
+    assert row is not None
+    found: dict[str, Any] = row[0]
+    failpoint("spend.written")
+    if found["result"] == "owned":
+        return _owned(found["entitlement_id"], user_id)
+    if found["result"] != "bought":
+        raise _refusal(found, expected_price)
+    right = Entitlement(
+        id=entitlement_id,
         user_id=user_id,
         content_id=content_id,
-        coins=burned.coins,
+        ground=Entitlement.Ground.PURCHASED,
         transaction_id=transaction_id,
-        now=now,
+        granted_at=now,
     )
-    earned = earnings.accrue(
-        shares=shares,
-        transaction_id=transaction_id,
-        stream=Stream.CONTENT,
-        content_id=content_id,
-        burned=burned,
-        reader_country=customers.country_of(user_id=user_id),
-        occurred_at=now,
+    return _bought(right, found)
+
+
+def _bought(right: Entitlement, found: dict[str, Any]) -> Bought:
+    burned = Burned(
+        right.user_id,
+        tuple(
+            Slice(lot_id, LotOrigin(origin), is_purchased, from_coin, to_coin, value)
+            for lot_id, origin, is_purchased, from_coin, to_coin, value in zip(
+                *(found[name] for name in SLICES), strict=True
+            )
+        ),
     )
-    changed = wallets.changed_event(wallet=wallet, transaction_id=transaction_id, occurred_at=now)
-    outbox.emit_all([changed, rights.granted_event(entitlement), *earnings.events_of(earned)])
+    right.coins = burned.coins
+    right._state.adding = False  # noqa: SLF001 - the row is there: SQL wrote it
+    purchased, promo = found["purchased"], found["promo"]
+    wallet = CoinBalance(
+        id=found["wallet_id"],
+        user_id=right.user_id,
+        coins=purchased + promo,
+        purchased=purchased,
+        promo=promo,
+        held=found["held"],
+    )
+    LEDGER_TRANSACTIONS.labels(kind=TransactionKind.CONTENT_PURCHASE.lower()).inc()
     COINS_SPENT.labels(stream="content").inc(burned.coins)
-    return Bought(entitlement, burned, wallet)
+    return Bought(right, burned, wallet)
 
 
-def _for_sale(*, user_id: str, content_id: str, expected_price: int | None) -> Content:
-    item = catalogue.get_published(content_id=content_id, expected_price=expected_price)
-    if item.is_free:
-        raise FreeContent
-    if authors.is_author(user_id=user_id, content_id=content_id):
-        raise OwnWork
-    return item
+def _owned(entitlement_id: UUID, user_id: str) -> Bought:
+    wallet = CoinBalance.objects.filter(user_id=user_id).first()
+    right = Entitlement.objects.get(pk=entitlement_id)
+    return Bought(right, burned=None, wallet=wallet or CoinBalance(user_id=user_id))
 
 
-def _header(
-    transaction_id: UUID, entitlement_id: UUID, content_id: str, *, actor: str, now: datetime
-) -> ledger.Header:
-    return ledger.Header(
-        id=transaction_id,
-        key=f"entitlement:{entitlement_id}",
-        occurred_at=now,
-        source_type="entitlement",
-        source_id=str(entitlement_id),
-        actor=actor,
-        metadata={"content_id": content_id},
-    )
+def _refusal(found: dict[str, Any], expected_price: int | None) -> DomainError:
+    match found.pop("result"):
+        case "unknown":
+            return catalogue.ContentUnknown()
+        case "price_changed":
+            return catalogue.PriceChanged(
+                f"It costs {found['price_coins']} coins.", expected_price=expected_price, **found
+            )
+        case "free":
+            return FreeContent()
+        case "own_work":
+            return OwnWork()
+        case "insufficient":
+            needed, available = found["required_coins"], found["available_coins"]
+            return wallets.InsufficientCoins(
+                f"{needed} coins are needed, {available} are available.", **found
+            )
+    raise AssertionError(found)

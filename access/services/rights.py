@@ -10,40 +10,6 @@ from payments import outbox
 from payments.outbox import EventType
 
 
-def find(*, user_id: str, content_id: str, now: datetime) -> Entitlement | None:
-    """The reader's right to the content, if it is in force."""
-    right = Entitlement.objects.filter(
-        user_id=user_id, content_id=content_id, revoked_at__isnull=True
-    ).first()
-    if right and right.expires_at and right.expires_at <= now:
-        return None
-    return right
-
-
-def grant_purchased(
-    *,
-    entitlement_id: UUID,
-    user_id: str,
-    content_id: str,
-    coins: int,
-    now: datetime,
-    transaction_id: UUID,
-) -> Entitlement:
-    """Write down a right that was paid for. A lapsed right to the same content ends here."""
-    Entitlement.objects.filter(
-        user_id=user_id, content_id=content_id, revoked_at__isnull=True
-    ).update(revoked_at=now)
-    return Entitlement.objects.create(
-        id=entitlement_id,
-        user_id=user_id,
-        content_id=content_id,
-        ground=Entitlement.Ground.PURCHASED,
-        transaction_id=transaction_id,
-        coins=coins,
-        granted_at=now,
-    )
-
-
 def revoke_purchased(*, transaction_id: UUID, now: datetime) -> Entitlement | None:
     """End the right that a transaction paid for, under the lock of the reader's wallet.
 
@@ -60,7 +26,7 @@ def revoke_purchased(*, transaction_id: UUID, now: datetime) -> Entitlement | No
 
 
 def granted_event(right: Entitlement) -> outbox.Event:
-    """What other services are told of a right just granted."""
+    """What other services are told of a right just granted; of a bought one, SQL tells the same."""
     details = {
         "coins": right.coins,
         "granted_at": outbox.moment(right.granted_at),

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psycopg
@@ -50,7 +50,13 @@ class Postgres:
     """One PostgreSQL cluster, in ``state/pg18``, on a socket in ``run/pg``."""
 
     def __init__(
-        self, state: Path, run: Path, durable: bool = True, *, pause: Pause = time.sleep
+        self,
+        state: Path,
+        run: Path,
+        durable: bool = True,
+        *,
+        settings: Mapping[str, str] | None = None,
+        pause: Pause = time.sleep,
     ) -> None:
         """Nothing is started yet.
 
@@ -58,6 +64,7 @@ class Postgres:
             state: Where the data lives between runs.
             run: Where the socket and the log live; short, a socket path holds 107 bytes.
             durable: False for throwaway data: faster, and lost with the machine.
+            settings: Of the server, in place of ours.
             pause: How to wait between two looks at the server.
         """
         self.data = state / "pg18"
@@ -66,6 +73,7 @@ class Postgres:
         self.process: subprocess.Popen[bytes] | None = None
         self._run = run
         self._durable = durable
+        self._settings = settings or {}
         self._pause = pause
 
     def start(self, *, keep_open: Sequence[int] = ()) -> None:
@@ -137,6 +145,7 @@ class Postgres:
         settings = {**POSTGRES_SETTINGS, "unix_socket_directories": str(self.sockets)}
         if not self._durable:
             settings |= THROWAWAY_SETTINGS
+        settings |= self._settings
         options = [f"--{name}={value}" for name, value in settings.items()]
         with self.log.open("wb") as log:
             self.process = processes.spawn(

@@ -79,6 +79,10 @@ TEMPLATES = [
 ]
 
 
+PREPARE_AFTER = 3
+DB_PREPARE = env.bool("DB_PREPARE", default=True)
+
+
 def database(url: str) -> dict[str, Any]:
     """Connection settings for one URL; a ``host=/socket/folder`` query becomes HOST."""
     config: dict[str, Any] = env.db_url_config(url)
@@ -87,6 +91,9 @@ def database(url: str) -> dict[str, Any]:
         config["HOST"] = socket_folder
     config["CONN_MAX_AGE"] = 0
     config["CONN_HEALTH_CHECKS"] = True
+    # Parameters travel beside the statement, and one that is sent often is planned once.
+    options["server_side_binding"] = True
+    options["prepare_threshold"] = PREPARE_AFTER if DB_PREPARE else None
     return config
 
 

@@ -140,7 +140,7 @@ def burn(
 
 def spendable(*, wallet: CoinBalance, purchased_only: bool, now: datetime) -> int:
     """Coins that a burn could take now: neither expired nor frozen."""
-    lots = wallet.lots.filter(next_coin__lt=F("coins"), frozen_by="").filter(
+    lots = wallet.lots.filter(is_used_up=False, frozen_by="").filter(
         Q(expires_at__isnull=True) | Q(expires_at__gt=now)
     )
     if purchased_only:

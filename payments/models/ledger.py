@@ -78,7 +78,7 @@ class Transaction(AppendOnly):
     kind = models.CharField(max_length=24, choices=TransactionKind.choices)
     source_type = models.CharField(max_length=24, help_text="What caused it, e.g. purchase.")
     source_id = models.CharField(max_length=64)
-    idempotency_key = models.CharField(max_length=160, unique=True)
+    idempotency_key = models.CharField(max_length=160)
     payload_hash = models.BinaryField(max_length=32, help_text="SHA-256 of what was posted.")
     occurred_at = models.DateTimeField(help_text="When it happened, UTC.")
     recorded_at = models.DateTimeField(help_text="When this row was written, UTC.")
@@ -103,6 +103,8 @@ class Transaction(AppendOnly):
 
     class Meta:
         constraints: ClassVar = [
+            # Not ``unique=True``: that adds a second index, for LIKE.
+            models.UniqueConstraint(name="payments_transaction_key", fields=["idempotency_key"]),
             models.CheckConstraint(
                 name="payments_transaction_two_lines", condition=Q(line_count__gte=2)
             ),
@@ -118,7 +120,10 @@ class Transaction(AppendOnly):
 class Entry(AppendOnly):
     """One line of a transaction."""
 
-    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="entries")
+    # Found through the unique index of (transaction, line).
+    transaction = models.ForeignKey(
+        Transaction, models.PROTECT, related_name="entries", db_index=False
+    )
     line = models.PositiveIntegerField(help_text="1 to the transaction's line count.")
     # No foreign key to Account: its key-share locks on the few shared account rows cost a quarter
     # of the throughput. The balance trigger checks that the account exists and has this unit.

@@ -28,6 +28,13 @@ class CoinLot(models.Model):
     )
     coins = models.BigIntegerField()
     next_coin = models.BigIntegerField(default=0, help_text="Coins before this one are used.")
+    # What the partial indexes look at: it changes once in a lot's life, so that all other spends
+    # can rewrite the row in place (a HOT update) and touch no index.
+    is_used_up = models.GeneratedField(
+        expression=Q(next_coin__gte=F("coins")),  # type: ignore[arg-type] # the stubs lack Q
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     value_micros = models.BigIntegerField(help_text="USD micros of all coins together.")
     fee_micros = models.BigIntegerField(
         null=True, blank=True, help_text="Gateway fee, micros of the paid currency."
@@ -73,13 +80,13 @@ class CoinLot(models.Model):
                 F("expires_at").asc(nulls_last=True),
                 F("id"),
                 name="payments_coinlot_open",
-                condition=Q(next_coin__lt=F("coins"), frozen_by=""),
+                condition=Q(is_used_up=False, frozen_by=""),
             ),
             # For the nightly sweep; purchased coins never expire, so their lots are not in it.
             models.Index(
                 fields=["expires_at"],
                 name="payments_coinlot_expiring",
-                condition=Q(next_coin__lt=F("coins"), frozen_by="", expires_at__isnull=False),
+                condition=Q(is_used_up=False, frozen_by="", expires_at__isnull=False),
             ),
         ]
 

@@ -20,10 +20,18 @@ class OutboxEvent(models.Model):
     payload = models.JSONField()
     occurred_at = models.DateTimeField()
     trace_id = models.CharField(max_length=64, default="", blank=True)
-    sequence = models.BigIntegerField(null=True, blank=True, unique=True)
+    sequence = models.BigIntegerField(null=True, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        constraints: ClassVar = [
+            # Partial: an event that has no number yet is in one index less.
+            models.UniqueConstraint(
+                name="payments_outboxevent_sequence",
+                fields=["sequence"],
+                condition=models.Q(sequence__isnull=False),
+            ),
+        ]
         indexes: ClassVar = [
             models.Index(
                 fields=["id"],

@@ -38,7 +38,7 @@ SELECT (
      FROM payments_unsealed u JOIN payments_entry e ON e.transaction_id = u.transaction_id
      WHERE e.account_id IN (SELECT id FROM deferred))
   - (SELECT coalesce(sum(value_micros - div(value_micros::numeric * next_coin, coins)), 0)
-     FROM payments_coinlot WHERE next_coin < coins)
+     FROM payments_coinlot WHERE NOT is_used_up)
 )::bigint
 """
 

@@ -67,7 +67,7 @@ def currency_of(*, user_id: str) -> str:
 def _expiring(wallet: CoinBalance) -> list[Expiring]:
     rows = (
         CoinLot.objects.filter(
-            wallet=wallet, next_coin__lt=F("coins"), frozen_by="", expires_at__isnull=False
+            wallet=wallet, is_used_up=False, frozen_by="", expires_at__isnull=False
         )
         .values("expires_at")
         .annotate(left=Sum(F("coins") - F("next_coin")))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.db.transaction import atomic
 
 from legato_payments.lib.ids import uuid7
@@ -109,7 +109,7 @@ def _expire(wallet: CoinBalance, lot: CoinLot, now: datetime) -> tuple[Slice, ou
 def _expired(now: datetime) -> QuerySet[CoinLot]:
     # Frozen ones wait until the dispute is over.
     return CoinLot.objects.filter(
-        expires_at__lte=now, expires_at__isnull=False, next_coin__lt=F("coins"), frozen_by=""
+        expires_at__lte=now, expires_at__isnull=False, is_used_up=False, frozen_by=""
     )
 
 

@@ -16,7 +16,10 @@ class Earning(AppendOnly):
     negative amount and the maturity of the row it reverses.
     """
 
-    transaction = models.ForeignKey("payments.Transaction", models.PROTECT, related_name="earnings")
+    # Found through the unique index of (transaction, writer, stream).
+    transaction = models.ForeignKey(
+        "payments.Transaction", models.PROTECT, related_name="earnings", db_index=False
+    )
     # No foreign keys in the database to rows that every sale of a writer shares: their key-share
     # locks would make a popular writer slow (performance.md, section 4).
     writer = models.ForeignKey(
