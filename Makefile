@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 STAMP := $(VENV)/.installed
+BENCH_STAMP := .venv-bench/.installed
 LOCAL := $(PYTHON) -m legato_payments.local
 PYTEST := $(PYTHON) -m pytest tests -n 2
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.12 \
@@ -27,7 +28,7 @@ FIND_PYTHON = for python in python3.13 python3.12 python3 \
 
 .PHONY: help install up smoke test test-fast test-all lint format types imports check \
 	check-migrations check-django check-openapi check-lock check-conventions \
-	migrate migrations seed demo openapi lock docker-build clean
+	migrate migrations seed demo openapi lock bench docker-build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -89,7 +90,7 @@ check-openapi: $(STAMP)
 
 check-lock: $(STAMP)
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-dev requirements-bench; do \
 		cp $$name.txt "$$folder"; \
 		$(COMPILE) --output-file "$$folder/$$name.txt" $$name.in; \
 		diff -u $$name.txt "$$folder/$$name.txt" || { echo "$$name.txt is old: make lock" >&2; exit 1; }; \
@@ -114,11 +115,19 @@ openapi: $(STAMP) ## write docs/openapi.yaml
 	@$(PYTHON) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 lock: $(STAMP) ## resolve requirements*.in into the lock files (ARGS=--upgrade)
-	@for name in requirements requirements-dev; do $(COMPILE) $(ARGS) --output-file $$name.txt $$name.in; done
+	@for name in requirements requirements-dev requirements-bench; do $(COMPILE) $(ARGS) --output-file $$name.txt $$name.in; done
+
+$(BENCH_STAMP): requirements-bench.txt $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-bench
+	@$(BIN)/uv pip sync --quiet --require-hashes --python .venv-bench/bin/python requirements-bench.txt
+	@touch $@
+
+bench: $(BENCH_STAMP) ## ratios of speed, in about half an hour (ARGS="--only spend --rounds 1")
+	@.venv-bench/bin/python -m bench $(ARGS)
 
 docker-build: ## the production image
 	@docker build --tag legato-payments .
 
 clean: ## remove .venv, caches and the LOCAL DATABASE (.legato); stop `make up` first
-	@rm -rf $(VENV) .legato staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-bench .legato staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,9 +4,11 @@ Knows nothing of HTTP: a request is its scope, key and fingerprint, an answer is
 """
 
 import hashlib
+import json
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -99,12 +101,19 @@ class _Lease:
     is_first: bool
 
 
+FIND = "SELECT is_ours, (kept).* FROM payments_find_key(%s, %s, %s)"
+
 type Refuse = Callable[[DomainError], Answer]
 """Renders a business refusal, which is stored as any other answer."""
 
 
 def run_local(
-    request: KeyedRequest, *, now: datetime, execute: Callable[[], Answer], refuse: Refuse
+    request: KeyedRequest,
+    *,
+    now: datetime,
+    execute: Callable[[], Answer],
+    refuse: Refuse,
+    refuses_first: bool = False,
 ) -> Outcome:
     """Run ``execute`` once: its effect and its answer are committed together, or neither.
 
@@ -112,11 +121,16 @@ def run_local(
     undoes everything and stores nothing. A transaction that the database gave up on (deadlock,
     lost connection) is repeated: the key makes that safe even when its commit did happen.
 
+    Args:
+        refuses_first: ``execute`` never writes before it refuses, so there is nothing to undo, and
+            no savepoint is needed.
+
     Raises:
         InProgress: A twin is running.
         KeyReused: The key belongs to another request.
     """
-    return _retried(lambda: _run_local(request, now=now, execute=execute, refuse=refuse))
+    undo = nullcontext if refuses_first else atomic
+    return _retried(lambda: _run_local(request, now, execute, refuse, undo))
 
 
 def run_remote(
@@ -159,7 +173,11 @@ def purge(now: datetime) -> int:
 
 
 def _run_local(
-    request: KeyedRequest, *, now: datetime, execute: Callable[[], Answer], refuse: Refuse
+    request: KeyedRequest,
+    now: datetime,
+    execute: Callable[[], Answer],
+    refuse: Refuse,
+    undo: Callable[[], AbstractContextManager[object]],
 ) -> Outcome:
     try:
         with atomic(durable=True):
@@ -167,7 +185,7 @@ def _run_local(
             if row is not None:
                 return Outcome(_answer_of(row), replayed=True)
             try:
-                with atomic():
+                with undo():
                     answer = execute()
             except DomainError as error:
                 if not _is_stored(error):
@@ -231,14 +249,18 @@ def _give_up(lease: _Lease, *, nothing_done: bool) -> None:
 
 def _find(request: KeyedRequest) -> IdempotencyKey | None:
     """The row of the key, which nobody else works on until this transaction ends."""
-    # The lock only keeps twins from waiting on each other; the unique constraint is the guard.
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock_number(request)])
-        if cursor.fetchone() != (True,):
-            raise InProgress(retry_after=1)
-    # A statement of its own: its snapshot must be younger than the lock.
-    row = IdempotencyKey.objects.filter(scope=request.scope, key=request.key).first()
-    if row is not None and row.fingerprint != request.fingerprint:
+        cursor.execute(FIND, [request.scope, request.key, _lock_number(request)])
+        names = [column.name for column in cursor.description or ()]
+        is_ours, *values = cursor.fetchone() or (False,)
+    if not is_ours:
+        raise InProgress(retry_after=1)
+    found = dict(zip(names[1:], values, strict=True))
+    if found["id"] is None:
+        return None
+    found["answer_headers"] = json.loads(found["answer_headers"])
+    row = IdempotencyKey(**found)
+    if row.fingerprint != request.fingerprint:
         raise KeyReused
     return row
 

@@ -154,7 +154,7 @@ class UserAccessViewSet(ApiViewSet):
             status = HTTP_201_CREATED if bought.charged else HTTP_200_OK
             return Response(serializers.BoughtOutput(_show(bought)).data, status=status)
 
-        return idempotency.local(request, buy)
+        return idempotency.local(request, buy, refuses_first=True)
 
 
 def _show(bought: content.Bought) -> dict[str, Any]:

@@ -52,12 +52,17 @@ class KeyMissing(Invalid):
 
 
 def local(
-    request: Request, handler: Callable[[], Response], *, required: bool = True
+    request: Request,
+    handler: Callable[[], Response],
+    *,
+    required: bool = True,
+    refuses_first: bool = False,
 ) -> HttpResponse:
     """Run ``handler`` in one transaction with the stored answer; a repeat gets that answer.
 
     Refusals are raised, never returned. ``handler`` may run again when the database gave up on
     the transaction. Without a key, where none is ``required``, it simply runs in a transaction.
+    One that ``refuses_first`` writes nothing before it refuses.
 
     Raises:
         KeyMissing: 400; the key is required.
@@ -75,6 +80,7 @@ def local(
             now=clock.now(),
             execute=lambda: _answer(handler()),
             refuse=lambda error: _refusal(error, request),
+            refuses_first=refuses_first,
         )
     )
 

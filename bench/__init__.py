@@ -1,0 +1,1 @@
+"""The benchmark suite: ratios measured within one run. ``make bench``; docs/performance.md."""
