@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import call_command, execute_from_command_line
 
 from access.services import content, reversals, tips
 from payments.models import CoinBalance, Entry
@@ -109,3 +109,15 @@ def test_only_the_days_asked_for_are_written() -> None:
     assert "wallet:bob" in out.getvalue()
     assert "wallet:ann" not in out.getvalue()
     assert "coins_deferred  -0.990000 USD" in out.getvalue()
+
+
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_what_is_no_day_is_told_in_one_line(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        execute_from_command_line(["manage.py", "export_journal", option, "2026-02-30"])
+
+    assert stopped.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith(f"argument {option}: 2026-02-30 is not a day (YYYY-MM-DD)")

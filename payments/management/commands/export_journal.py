@@ -1,11 +1,11 @@
 """``manage.py export_journal``: the books as plain-text accounting."""
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
+from legato_payments.lib import arguments
 from payments.queries import journal
 
 
@@ -16,8 +16,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which days, and where to."""
-        parser.add_argument("--from", dest="since", type=_day, help="First day, YYYY-MM-DD.")
-        parser.add_argument("--to", dest="until", type=_day, help="Day after the last.")
+        parser.add_argument(
+            "--from", dest="since", type=arguments.day, help="First day, YYYY-MM-DD."
+        )
+        parser.add_argument("--to", dest="until", type=arguments.day, help="Day after the last.")
         parser.add_argument("--output", type=Path, help="A file; standard output otherwise.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -29,10 +31,3 @@ class Command(BaseCommand):
             return
         with options["output"].open("w", encoding="utf-8") as file:
             file.writelines(f"{chunk}\n" for chunk in chunks)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(f"{text} is not a day (YYYY-MM-DD).", returncode=2) from error
