@@ -23,6 +23,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 from unfold.sites import UnfoldAdminSite
+from unfold.views import ChangeList
 
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.pages import cells
@@ -33,6 +34,7 @@ from legato_payments.lib.pages.tables import Section
 __all__ = [
     "AdminPasswordChangeForm",
     "AdminSite",
+    "ChangeList",
     "ModelAdmin",
     "ReadOnlyAdmin",
     "RecordAdmin",

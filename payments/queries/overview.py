@@ -5,8 +5,8 @@ from datetime import datetime
 
 from django.db.models import Count, Sum
 
-from payments.models import CoinBalance, Purchase, WebhookEvent
-from payments.queries import books
+from payments.models import Account, CoinBalance, Purchase, WebhookEvent
+from payments.queries import statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +85,5 @@ def quarantined() -> int:
 def coin_float() -> Float:
     """Coins of all wallets, frozen ones included, and the account that owes their value."""
     held = CoinBalance.objects.aggregate(coins=Sum("coins", default=0), held=Sum("held", default=0))
-    return Float(held["coins"] + held["held"], books.balance(code="coins_deferred", unit="USD"))
+    deferred = statements.balances(Account.objects.filter(code="coins_deferred", unit="USD"))
+    return Float(held["coins"] + held["held"], sum(deferred.values()))

@@ -1,7 +1,7 @@
 """One value, as people read it: amounts with their unit, times with their zone, states as words."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -83,6 +83,11 @@ def moment(when: datetime | None) -> str:
         utc.isoformat(timespec="seconds"),
         utc.strftime("%Y-%m-%d %H:%M:%S UTC"),
     )
+
+
+def month(first: date) -> str:
+    """A calendar month, by its first day: ``2026-11``, never broken into two lines."""
+    return format_html('<time class="bo-time" datetime="{0}">{0}</time>', f"{first:%Y-%m}")
 
 
 def mark(text: str, tone: Tone = Tone.PLAIN) -> str:
