@@ -1,4 +1,4 @@
-"""Figures that stand in the database and are read when Prometheus asks.
+"""Figures that stand in the database and are read when Prometheus, or a probe, asks.
 
 An app registers them by ``publish``, since the library knows no table. Each reading is bounded in
 time and by itself: one that fails is missing from the answer, is named by ``legato_gauge_up``, and
@@ -6,7 +6,7 @@ keeps nothing else from being answered.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -34,53 +34,79 @@ class Gauge:
     help: str
     values: Mapping[Labels, float]
     """Label names with values -> the figure; ``()`` for one without labels."""
+    must_be_zero: bool = False
+    """Anything else means that something is wrong; the service is degraded then."""
+
+    @property
+    def wrong(self) -> dict[Labels, float]:
+        """The figures that must be zero and are not."""
+        return {
+            labels: value for labels, value in self.values.items() if self.must_be_zero and value
+        }
 
 
 type Read = Callable[[datetime], Iterable[Gauge]]
 
-_readings: dict[str, Read] = {}
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How some figures are read, and how many ``METRICS_CACHE_SECONDS`` old they may be shown."""
+
+    read: Read
+    patience: int = 1
 
 
-def publish(readings: Mapping[str, Read]) -> None:
+_readings: dict[str, Reading] = {}
+
+
+def publish(readings: Mapping[str, Reading]) -> None:
     """Have every scrape show these, by a short name for each; the same again changes nothing."""
     _readings.update(readings)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    gauges: list[Gauge] | None
+    """Nothing when the reading failed."""
+    read_at: float
+
+
 class Readings:
-    """The registered gauges, read at most once per ``METRICS_CACHE_SECONDS``."""
+    """The registered gauges, each read at most once per ``METRICS_CACHE_SECONDS``."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Read nothing yet."""
         self._clock = clock
         self._lock = Lock()
-        self._read_at: float | None = None
-        self._metrics: list[Metric] = []
+        self._found: dict[str, _Found] = {}
 
-    def collect(self, now: datetime) -> list[Metric]:
-        """Every gauge; two scrapes at once read the database once."""
+    def read(self, now: datetime) -> list[Gauge]:
+        """Every gauge; two who ask at once read the database once."""
         with self._lock:
-            started = self._clock()
-            is_old = (
-                self._read_at is None or started - self._read_at >= settings.METRICS_CACHE_SECONDS
-            )
-            if is_old:
-                self._metrics = list(_read_all(now))
-                self._read_at = started
-            return self._metrics
+            for name, reading in _readings.items():
+                if self._is_old(name, reading):
+                    gauges = _read_one(name, reading.read, now)
+                    self._found = {**self._found, name: _Found(gauges, self._clock())}
+        return self.newest()
+
+    def newest(self) -> list[Gauge]:
+        """What was read last, however old; asks and awaits nothing."""
+        found = {name: self._found[name].gauges for name in _readings if name in self._found}
+        text = "1 when the figures of a reading could be read from the database, else 0."
+        is_up: dict[Labels, float] = {
+            (("reading", name),): 0 if read is None else 1 for name, read in found.items()
+        }
+        figures = [gauge for read in found.values() for gauge in read or ()]
+        return [*figures, Gauge("legato_gauge_up", text, is_up)]
+
+    def _is_old(self, name: str, reading: Reading) -> bool:
+        found = self._found.get(name)
+        age = reading.patience * settings.METRICS_CACHE_SECONDS
+        return found is None or self._clock() - found.read_at >= age
 
 
 readings = Readings()
 """Those of this process."""
-
-
-def _read_all(now: datetime) -> Iterator[Metric]:
-    is_up: dict[Labels, float] = {}
-    for name, read in _readings.items():
-        gauges = _read_one(name, read, now)
-        is_up[(("reading", name),)] = 0 if gauges is None else 1
-        yield from (_metric(gauge) for gauge in gauges or [])
-    text = "1 when the figures of a reading could be read from the database, else 0."
-    yield _metric(Gauge("legato_gauge_up", text, is_up))
 
 
 def _read_one(name: str, read: Read, now: datetime) -> list[Gauge] | None:
@@ -88,16 +114,22 @@ def _read_one(name: str, read: Read, now: datetime) -> list[Gauge] | None:
         with atomic():
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = '{LIMIT_SECONDS}s'")
-            return list(read(now))
+            gauges = list(read(now))
     except Error as error:
         log.warning("gauge_not_read", reading=name, error=type(error).__name__)
     except Exception:
         # A bug of ours must not take the other figures with it.
         log.exception("gauge_not_read", reading=name)
+    else:
+        for gauge in gauges:
+            for labels, value in gauge.wrong.items():
+                log.error("figure_not_zero", figure=gauge.name, value=value, **dict(labels))
+        return gauges
     return None
 
 
-def _metric(gauge: Gauge) -> Metric:
+def metric(gauge: Gauge) -> Metric:
+    """A gauge as Prometheus' client takes it."""
     names = [name for name, _ in next(iter(gauge.values), ())]
     family = GaugeMetricFamily(gauge.name, gauge.help, labels=names)
     for labels, value in gauge.values.items():

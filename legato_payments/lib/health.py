@@ -16,7 +16,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from legato_payments.lib import keyring
+from legato_payments.lib import clock, gauges, keyring
+from legato_payments.lib.gauges import Gauge
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,7 @@ LIMIT_SECONDS = 0.5
 
 # One thread: when the database hangs, one probe hangs in it and the next ones give up queueing.
 _prober = ThreadPoolExecutor(max_workers=1, thread_name_prefix="readyz")
+_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="readyz-figures")
 _migrated: set[str] = set()
 
 
@@ -40,7 +42,8 @@ def livez(_request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Whether this process can serve: 200 when ``ok`` or ``degraded``, else 503 ``unready``.
 
-    Callers at ``INTERNAL_ADDRESSES`` also learn which part is to blame.
+    Callers at ``INTERNAL_ADDRESSES`` also learn which part is to blame, and what stands in the
+    books. A figure that must be zero and is not degrades the service, and never makes it unready.
     """
     needed = {
         name: _outcome(name, check)
@@ -48,12 +51,16 @@ def readyz(request: HttpRequest) -> JsonResponse:
     }
     optional = {"redis": _outcome("redis", _redis)}
     is_ready = all(outcome == "ok" for outcome in needed.values())
-    is_whole = all(outcome == "ok" for outcome in optional.values())
+    figures = _figures() if needed["database"] == needed["migrations"] == "ok" else []
+    is_whole = all(outcome == "ok" for outcome in optional.values()) and not any(
+        gauge.wrong for gauge in figures
+    )
     body: dict[str, object] = {
         "status": "unready" if not is_ready else "ok" if is_whole else "degraded"
     }
     if is_internal(request):
         body["checks"] = needed | optional
+        body["books"] = {gauge.name: _plain(gauge) for gauge in figures}
     return JsonResponse(body, status=200 if is_ready else 503)
 
 
@@ -118,6 +125,29 @@ def _migrations() -> None:
 
 def _keys() -> None:
     keyring.key_ring()
+
+
+def _figures() -> list[Gauge]:
+    # Never waited for longer than the database may take: what is read too late, the next probe
+    # finds, and this one shows what was read before.
+    reading = _reader.submit(_read_figures)
+    try:
+        reading.result(timeout=LIMIT_SECONDS)
+    except TimeoutError:
+        reading.cancel()
+    return gauges.readings.newest()
+
+
+def _read_figures() -> None:
+    try:
+        gauges.readings.read(clock.now())
+    finally:
+        connection.close()
+
+
+def _plain(gauge: Gauge) -> object:
+    values = {",".join(text for _, text in labels): value for labels, value in gauge.values.items()}
+    return values[""] if values.keys() == {""} else values
 
 
 def _redis() -> None:

@@ -18,16 +18,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from legato_payments.lib import gauges, metrics_files
 from legato_payments.lib.api import tokens
-from legato_payments.lib.gauges import Gauge, Readings
+from legato_payments.lib.gauges import Gauge, Reading, Readings
 from legato_payments.lib.metrics import JOBS
 from payments.ledger import sealing
-from payments.models import CoinLot, OutboxEvent, Unsealed
+from payments.models import CoinBalance, CoinLot, OutboxEvent, Unsealed
 from payments.queries.gauges import READINGS
 from payments.tasks import sweep
 from tests import databases, factories
 from tests.clients import PAYMENTS, api
 from tests.conventions.sources import ROOT
 from tests.factories import NOW, READER
+from tests.ledger import books
 
 pytestmark = pytest.mark.django_db
 
@@ -246,6 +247,7 @@ class TestFigures:
             assert value("legato_ledger_imbalance_micros", unit=unit) == 0
         for name in (
             "legato_coins_deferred_drift_micros",
+            "legato_coins_issued_drift_coins",
             "legato_ledger_unsealed_rows",
             "legato_ledger_unsealed_oldest_seconds",
             "legato_webhook_lag_seconds",
@@ -273,6 +275,20 @@ class TestFigures:
 
         assert value("legato_coins_deferred_drift_micros") == -7
 
+    @pytest.mark.parametrize("is_sealed", [False, True])
+    def test_a_wallet_that_holds_more_than_the_books_say_shows(self, is_sealed: bool) -> None:
+        factories.buy_coins()
+        frozen = books.give(30, user_id="reader-2")
+        books.freeze(frozen)
+        if is_sealed:
+            sealing.seal_all(now=NOW)
+        assert value("legato_coins_issued_drift_coins") == 0
+
+        CoinBalance.objects.filter(user_id="reader-2").update(held=F("held") + 7)
+
+        assert value("legato_coins_issued_drift_coins") == -7
+        assert value("legato_coins_deferred_drift_micros") == 0
+
     def test_coins_that_were_used_are_taken_into_account(self) -> None:
         factories.buy_coins()
         factories.put_content("chapter-4", price=10)
@@ -280,6 +296,7 @@ class TestFigures:
         assert api(user=READER).keyed(url, {"content_id": "chapter-4"}).status_code == 201
 
         assert value("legato_coins_deferred_drift_micros") == 0
+        assert value("legato_coins_issued_drift_coins") == 0
 
     @pytest.mark.django_db(transaction=True)
     def test_an_entry_that_was_changed_shows(self) -> None:
@@ -316,7 +333,7 @@ class TestFigures:
                 cursor.execute("SELECT nothing")
             return []
 
-        monkeypatch.setitem(gauges._readings, "outbox", fail)
+        monkeypatch.setitem(gauges._readings, "outbox", Reading(fail))
 
         assert value("legato_outbox_pending") is None
         assert value("legato_gauge_up", reading="outbox") == 0
@@ -336,16 +353,30 @@ class TestFigures:
         assert {found[name] for name in found if name[0] == "legato_gauge_up"} == {0.0}
         assert any(name == "legato_http_request_duration_seconds_count" for name, _ in found)
 
-    def test_the_database_is_read_once_in_a_while(self, settings: Any) -> None:
+    def test_the_database_is_read_once_in_a_while(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         settings.METRICS_CACHE_SECONDS = 5
         now = [0.0]
-        readings = Readings(clock=lambda: now[0])
-        first = readings.collect(NOW)
+        asked: list[tuple[float, str]] = []
 
-        now[0] += 4
-        assert readings.collect(NOW) is first
-        now[0] += 2
-        assert readings.collect(NOW) is not first
+        def reading(name: str, patience: int) -> Reading:
+            def read(_now: object) -> list[Gauge]:
+                asked.append((now[0], name))
+                return []
+
+            return Reading(read, patience)
+
+        several = {"often": reading("often", 1), "seldom": reading("seldom", 12)}
+        monkeypatch.setattr(gauges, "_readings", several)
+        readings = Readings(clock=lambda: now[0])
+
+        for seconds in (0, 4, 5, 9, 11, 59, 60):
+            now[0] = seconds
+            readings.read(NOW)
+
+        assert asked[:2] == [(0, "often"), (0, "seldom")]
+        assert asked[2:] == [(5, "often"), (11, "often"), (59, "often"), (60, "seldom")]
 
     def test_a_scrape_takes_few_queries(self, django_assert_max_num_queries: Any) -> None:
         # One each, with its time limit and its savepoint.
