@@ -13,6 +13,7 @@ from payments.ledger import sealing
 from payments.models import ApprovalRequest, Purchase, SandboxDelivery, WebhookEvent
 from payments.services import (
     adjustments,
+    approval_rules,
     currency_rates,
     events,
     expiry,
@@ -84,6 +85,12 @@ def set_rate(*, approval_id: str, **_future: Any) -> None:
 def change_policy(*, approval_id: str, **_future: Any) -> None:
     """Change a limit as two people agreed."""
     _run_approved(approval_id, proposals.carry_out_policy)
+
+
+@shared_task(name="payments.change_approval_rule")
+def change_approval_rule(*, approval_id: str, **_future: Any) -> None:
+    """Change how many people an action needs, as the people it needs now agreed."""
+    _run_approved(approval_id, approval_rules.carry_out)
 
 
 @shared_task(name="payments.adjust_wallet")

@@ -56,6 +56,7 @@ _SETTINGS = _PACKAGES | _rights(
     "view",
     "payments.currencyrate",
     "payments.policy",
+    "payments.approvalrule",
     "revenue.splitrule",
     "revenue.streamterms",
 )
@@ -90,13 +91,14 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _AUDIT
         | _DECIDES
         | _rights("add", "payments.coinpackage", "payments.currencyrate", "payments.policy")
-        | _rights("add", "revenue.splitrule", "payments.campaign")
+        | _rights("add", "payments.approvalrule", "revenue.splitrule", "payments.campaign")
         | _rights("change", "payments.coinpackage", "payments.campaign")
         | _decide(
             "payments.adjust_wallet",
             "payments.change_package",
             "payments.set_rate",
             "payments.change_policy",
+            "payments.change_approval_rule",
             "revenue.change_split_rule",
         )
     ),

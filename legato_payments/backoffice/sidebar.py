@@ -79,6 +79,7 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
         Entry("Coin packages", "sell", "payments.CoinPackage"),
         Entry("Exchange rates", "currency_exchange", "payments.CurrencyRate"),
         Entry("Limits", "speed", "payments.Policy"),
+        Entry("Approval rules", "rule", "payments.ApprovalRule"),
     ],
     "Control": [
         Entry("Audit log", "history", "payments.AuditEntry"),

@@ -3,6 +3,7 @@
 from payments.admin import (
     accounts,
     adjustments,
+    approval_rules,
     approvals,
     audit,
     currency_rates,
@@ -20,6 +21,7 @@ from payments.admin import (
 __all__ = [
     "accounts",
     "adjustments",
+    "approval_rules",
     "approvals",
     "audit",
     "currency_rates",

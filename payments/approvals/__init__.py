@@ -2,7 +2,8 @@
 
 An action is the name of a job. A service proposes it together with its ``effect``, the function
 that does it; the job of that name calls ``run`` with the same effect. So an app adds an action with
-a task, an ``ApprovalRule``, and a line in the table of roles; nothing here knows the actions.
+a task, an ``ApprovalRule``, and a line in the table of roles; nothing here knows the actions. One
+that must never be done by one person alone joins ``FOUR_EYES`` of the rules' model as well.
 
 A request is locked before anything that its effect locks.
 """

@@ -50,6 +50,7 @@ def propose[Result](
     effect: Effect[Result],
     now: datetime,
     amount: Money | None = None,
+    at_least: int = 0,
 ) -> ApprovalRequest | Result:
     """Ask other people for something, or do it at once where the rules need nobody else.
 
@@ -60,6 +61,7 @@ def propose[Result](
         action: The job that will carry it out.
         summary: What would happen, for people; shortened to 300 characters.
         amount: What it is about in US dollars, the currency of the rules.
+        at_least: People it needs even where the rules ask for fewer.
 
     Returns:
         The request that waits, also when this maker proposed the same before; else the result.
@@ -70,7 +72,7 @@ def propose[Result](
     """
     assert amount is None or amount.currency == BOOK_CURRENCY, amount
     order = Order(target, dict(payload), maker, reason, now)
-    needed = needed_for(action=action, amount=amount, on=now)
+    needed = max(needed_for(action=action, amount=amount, on=now), at_least)
     if not needed:
         return effect(order)
     request = _ask(order, action, amount, summary=summary, needed=needed)

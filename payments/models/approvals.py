@@ -9,6 +9,15 @@ from legato_payments.lib.append_only import AppendOnly
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.jobs import DueQuerySet, DueRow
 
+FOUR_EYES = (
+    "payments.adjust_wallet",
+    "payments.change_approval_rule",
+    "payments.change_package",
+    "payments.set_rate",
+    "revenue.change_split_rule",
+)
+"""Actions that always need another person (backoffice.md, rule 4.3): no rule says 0 for them."""
+
 
 class ApprovalRuleQuerySet(models.QuerySet["ApprovalRule"]):
     """Rules, in the words of the domain."""
@@ -32,6 +41,10 @@ class ApprovalRule(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="payments_approvalrule_needed", condition=Q(needed__lte=3, from_micros__gte=0)
+            ),
+            models.CheckConstraint(
+                name="payments_approvalrule_four_eyes",
+                condition=Q(needed__gte=1) | ~Q(action__in=FOUR_EYES),
             ),
         ]
         indexes: ClassVar = [

@@ -1,4 +1,4 @@
-"""What waits for people to decide."""
+"""What waits for people to decide, and how many of them it takes."""
 
 from datetime import datetime
 
@@ -7,7 +7,10 @@ from django.db.models import CharField, F, QuerySet, Value
 from django.db.models.functions import Concat, Replace
 
 from payments import approvals
-from payments.models import ApprovalDecision, ApprovalRequest, StaffProfile
+from payments.models import ApprovalDecision, ApprovalRequest, ApprovalRule, StaffProfile
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+"""Where the rights of staff come from."""
 
 RIGHT: Concat = Concat(
     Value(approvals.right_to_decide("")),
@@ -40,3 +43,17 @@ def waiting_for(
         .exclude(pk__in=decided.values("request_id"))
         .exclude(target_type__in=approvals.PEOPLE, target_id__in=own.values("platform_user_id"))
     )
+
+
+def rules_in_force(*, on: datetime) -> QuerySet[ApprovalRule]:
+    """The rules that count at ``on``: one of each action and amount."""
+    rows = ApprovalRule.objects.filter(valid_from__lte=on)
+    return rows.order_by("action", "from_micros", "-valid_from", "-id").distinct(
+        "action", "from_micros"
+    )
+
+
+def people_who_decide(action: str) -> QuerySet[User]:
+    """Everybody who may decide on an action, if it is not their own proposal."""
+    people = User.objects.with_perm(approvals.right_to_decide(action), backend=BACKEND)
+    return people.filter(is_staff=True)

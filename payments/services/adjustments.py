@@ -49,7 +49,6 @@ def propose(
         AdjustmentEmpty: No coins.
         ValueOfTakenCoins: A value for coins that are taken, or a negative one.
         wallets.InsufficientCoins: The reader holds fewer coins than would be taken.
-        ApprovalMissing: The rules ask for nobody else; for coins that is not enough.
         approvals.AlreadyProposed: Somebody else proposes the same.
     """
     if not coins:

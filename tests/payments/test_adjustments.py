@@ -14,7 +14,6 @@ from payments.ledger import chart, invariants, sealing
 from payments.models import (
     Adjustment,
     ApprovalRequest,
-    ApprovalRule,
     AuditEntry,
     CoinBalance,
     CoinLot,
@@ -189,16 +188,18 @@ def test_much_money_needs_two_people() -> None:
     assert propose(10, 500_000_000).needed == 2
 
 
-def test_no_rule_makes_another_person_unnecessary() -> None:
-    ApprovalRule.objects.create(
-        action=adjustments.ADJUST_WALLET, needed=0, valid_from=NOW, created_by=MAKER
-    )
+def test_nothing_moves_without_a_proposal_behind_it() -> None:
     before = books.fingerprint()
+    order = Order(
+        target=Target("user", READER),
+        payload={"before": {}, "after": {"coins": 50, "value": "0.00"}},
+        maker=MAKER,
+        reason="x",
+        now=NOW,
+    )
 
     with pytest.raises(adjustments.ApprovalMissing):
-        adjustments.propose(
-            user_id=READER, coins=50, value_micros=0, actor=MAKER, reason="x", now=NOW
-        )
+        adjustments.carry_out(order)
 
     assert books.fingerprint() == before
 
