@@ -14,6 +14,7 @@ from payments.models import ApprovalRequest, Purchase, SandboxDelivery, WebhookE
 from payments.services import (
     adjustments,
     approval_rules,
+    campaign_proposals,
     currency_rates,
     events,
     expiry,
@@ -97,6 +98,12 @@ def change_approval_rule(*, approval_id: str, **_future: Any) -> None:
 def adjust_wallet(*, approval_id: str, **_future: Any) -> None:
     """Give or take coins by hand as two people agreed."""
     _run_approved(approval_id, adjustments.carry_out)
+
+
+@shared_task(name="payments.create_campaign")
+def create_campaign(*, approval_id: str, **_future: Any) -> None:
+    """Set up a campaign as two people agreed."""
+    _run_approved(approval_id, campaign_proposals.carry_out)
 
 
 @shared_task(name="payments.expire_coins")

@@ -99,6 +99,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "payments.set_rate",
             "payments.change_policy",
             "payments.change_approval_rule",
+            "payments.create_campaign",
             "revenue.change_split_rule",
         )
     ),

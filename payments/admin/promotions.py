@@ -16,10 +16,12 @@ from legato_payments.lib.pages import cells, columns, tables
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Section, Table, number
+from payments.admin.approvals import or_waiting
 from payments.admin.audit import history_of
 from payments.enums import BOOK_CURRENCY
-from payments.models import Campaign, PromoGrant
-from payments.services import campaigns
+from payments.models import Campaign, Policy, PromoGrant
+from payments.queries import policies
+from payments.services import campaign_proposals, campaigns
 
 GRANTS = 100
 MOST_READERS = 500
@@ -44,6 +46,7 @@ class CampaignForm(ProposalForm):
     told_at = {
         campaigns.CampaignNameTaken: "name",
         campaigns.EndsBeforeItStarts: "ends_at",
+        campaigns.CampaignTooLarge: "value_per_coin",
     }
 
     name = forms.CharField(max_length=64)
@@ -58,7 +61,7 @@ class CampaignForm(ProposalForm):
     expires_after_days = forms.IntegerField(
         min_value=1, max_value=3_650, initial=90, label="Days to use them"
     )
-    starts_at = StartField(label="Starts (UTC)", help_text="Left empty: now.")
+    starts_at = StartField(label="Starts (UTC)", help_text="Left empty: when it is set up.")
     ends_at = StartField(label="Ends (UTC)", help_text="From then on nobody gets any.")
     reason = ReasonField()
 
@@ -151,27 +154,29 @@ class CampaignAdmin(ShortListAdmin):
         form = CampaignForm(request.POST if request.method == "POST" else None)
 
         def call(data: Mapping[str, Any]) -> str:
-            now = clock.now()
-            campaign = campaigns.create(
+            made = campaign_proposals.create(
                 name=data["name"],
                 terms=campaigns.Terms(
                     budget_coins=data["budget_coins"],
                     per_user_coins=data["per_user_coins"],
-                    starts_at=data["starts_at"] or now,
+                    starts_at=data["starts_at"],
                     ends_at=data["ends_at"],
                     value_per_coin_micros=micros(data["value_per_coin"]),
                     expires_after_days=data["expires_after_days"],
                 ),
                 actor=actor_of(request),
                 reason=data["reason"],
-                now=now,
+                now=clock.now(),
             )
-            return f"{campaign.name} is set up."
+            return or_waiting(made, "{} is set up.")
 
+        free = policies.value(Policy.Name.CAMPAIGN_FREE_COINS, on=clock.now())
         return self.ask(
             request,
             form,
             title="New campaign",
+            intro="A campaign whose coins have a value, or that gives more than"
+            f" {cells.coins(free)}, waits for another person first.",
             submit="Set it up",
             call=call,
             back=cells.listing(Campaign),

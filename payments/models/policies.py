@@ -23,6 +23,10 @@ class Policy(models.Model):
         REFUND_DAILY_CHAPTERS = "REFUND_DAILY_CHAPTERS", "Chapters a reader gives back in a day"
         GIFT_DAILY_COINS = "GIFT_DAILY_COINS", "Coins one reader gives to others in a day"
         PROMO_RESTORE_MIN_DAYS = "PROMO_RESTORE_MIN_DAYS", "Days that returned promo coins last"
+        CAMPAIGN_FREE_COINS = (
+            "CAMPAIGN_FREE_COINS",
+            "Largest free campaign of one person (coins)",
+        )
 
     name = models.CharField(max_length=24, choices=Name.choices)
     value = models.BigIntegerField()

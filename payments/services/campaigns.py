@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Sum
@@ -10,11 +11,15 @@ from django.db.transaction import atomic
 
 from legato_payments.lib.errors import Conflict, DomainError, Invalid, Missing, Refused
 from legato_payments.lib.ids import uuid7
+from legato_payments.lib.money import Money
 from payments import audit, ledger, outbox
-from payments.enums import LotOrigin
+from payments.enums import BOOK_CURRENCY, LotOrigin
 from payments.ledger import balances, templates
 from payments.models import Campaign, CoinBalance, CoinLot, PromoGrant
 from payments.services import wallets
+
+MOST_MICROS = 2**63 - 1
+"""The largest amount that a row of the books holds."""
 
 
 class CampaignUnknown(Missing):
@@ -31,6 +36,11 @@ class CampaignNameTaken(Conflict):
 class EndsBeforeItStarts(Invalid):
     code = "ends_before_it_starts"
     title = "A campaign ends after it starts."
+
+
+class CampaignTooLarge(Invalid):
+    code = "campaign_too_large"
+    title = "The budget would cost more than the books can count."
 
 
 class CampaignNotRunning(Refused):
@@ -59,16 +69,22 @@ class Terms:
 
     Args:
         per_user_coins: The most that one reader gets from it.
+        starts_at: None: when it is set up.
         value_per_coin_micros: USD micros we pay for each coin; 0 when it is unfunded.
         expires_after_days: How long a reader has to use the coins.
     """
 
     budget_coins: int
     per_user_coins: int
-    starts_at: datetime
+    starts_at: datetime | None
     ends_at: datetime
     value_per_coin_micros: int = 0
     expires_after_days: int = 90
+
+    @property
+    def cost_micros(self) -> int:
+        """USD micros that we pay when the whole budget is given."""
+        return self.budget_coins * self.value_per_coin_micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +95,40 @@ class Refusal:
     error: DomainError
 
 
+def describe(name: str, terms: Terms) -> dict[str, Any]:
+    """A campaign as people are shown it, JSON-ready."""
+    return {
+        "name": name,
+        "budget_coins": terms.budget_coins,
+        "per_user_coins": terms.per_user_coins,
+        "value_per_coin": Money(terms.value_per_coin_micros, BOOK_CURRENCY).amount(),
+        "expires_after_days": terms.expires_after_days,
+        "starts_at": terms.starts_at.isoformat() if terms.starts_at else None,
+        "ends_at": terms.ends_at.isoformat(),
+    }
+
+
 @atomic
 def create(*, name: str, terms: Terms, actor: str, reason: str, now: datetime) -> Campaign:
-    """Set up a campaign. Its terms are never changed afterwards.
+    """Set up a campaign without asking anybody. Its terms are never changed afterwards.
 
     Raises:
         CampaignNameTaken: Another one is called so.
-        EndsBeforeItStarts: Its days are in the wrong order.
+        EndsBeforeItStarts: Its days are in the wrong order, or it would be over already.
+        CampaignTooLarge: Its cost is beyond any amount of the books.
     """
-    if terms.ends_at <= terms.starts_at:
+    starts_at = terms.starts_at or now
+    if terms.ends_at <= max(starts_at, now):
         raise EndsBeforeItStarts
+    if terms.cost_micros > MOST_MICROS:
+        raise CampaignTooLarge
     draft = Campaign(
         name=name,
         budget_coins=terms.budget_coins,
         value_per_coin_micros=terms.value_per_coin_micros,
         expires_after_days=terms.expires_after_days,
         per_user_coins=terms.per_user_coins,
-        starts_at=terms.starts_at,
+        starts_at=starts_at,
         ends_at=terms.ends_at,
         created_at=now,
         created_by=actor,
@@ -110,15 +143,7 @@ def create(*, name: str, terms: Terms, actor: str, reason: str, now: datetime) -
         object_type="campaign",
         object_id=campaign.pk,
         now=now,
-        after={
-            "name": name,
-            "budget_coins": terms.budget_coins,
-            "per_user_coins": terms.per_user_coins,
-            "value_per_coin_micros": terms.value_per_coin_micros,
-            "expires_after_days": terms.expires_after_days,
-            "starts_at": terms.starts_at.isoformat(),
-            "ends_at": terms.ends_at.isoformat(),
-        },
+        after=describe(name, terms) | {"starts_at": starts_at.isoformat()},
         reason=reason,
     )
     return campaign

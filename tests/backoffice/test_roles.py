@@ -48,6 +48,7 @@ TABLE: dict[str, set[str]] = {
     "payments.decide_payments_set_rate": {FINANCE},
     "payments.decide_payments_change_policy": {FINANCE},
     "payments.decide_payments_change_approval_rule": {FINANCE},
+    "payments.decide_payments_create_campaign": {FINANCE},
     "payments.decide_revenue_change_split_rule": {FINANCE},
     "auth.view_user": {AUDITOR, STAFF},
     "auth.add_user": {STAFF},

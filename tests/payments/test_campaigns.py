@@ -4,20 +4,15 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from django.test import Client
-from django.urls import reverse
 
 from access.services import content
-from legato_payments.lib import clock
 from payments.ledger import chart
 from payments.models import AuditEntry, Campaign, CoinBalance, CoinLot, PromoGrant
 from payments.services import campaigns
 from tests import factories
-from tests.backoffice.conftest import logged_in
 from tests.concurrency.threads import Crowd, no_deadlocks
 from tests.factories import NOW, READER, WRITER
 from tests.ledger import books
-from tests.second_person import person
 
 pytestmark = pytest.mark.django_db
 
@@ -206,33 +201,6 @@ def test_a_list_goes_on_after_a_refusal_and_gives_nobody_twice() -> None:
     assert [(r.user_id, type(r.error)) for r in refused] == [("cyd", campaigns.BudgetExhausted)]
     assert CoinBalance.objects.get(user_id="ann").coins == 50
     books.assert_sound()
-
-
-def test_finance_sets_one_up_and_gives_coins_in_the_back_office() -> None:
-    boss: Client = logged_in(person("boss"))
-    ends = clock.now() + timedelta(days=3)
-    terms = {
-        "name": "Spring",
-        "budget_coins": "500",
-        "per_user_coins": "50",
-        "value_per_coin": "0.0099",
-        "expires_after_days": "30",
-        "starts_at": "",
-        "ends_at": f"{ends:%Y-%m-%d %H:%M}",
-        "reason": "spring",
-    }
-
-    made = boss.post(reverse("admin:payments_campaign_create"), terms)
-    spring = Campaign.objects.get()
-    batch = {"readers": "ann\nbob ann", "coins": "50", "key": "list-1"}
-    given = boss.post(reverse("admin:payments_campaign_grant", args=[spring.pk]), batch)
-    wrong = boss.post(
-        reverse("admin:payments_campaign_grant", args=[spring.pk]), {**batch, "readers": "a b<"}
-    )
-
-    assert (made.status_code, given.status_code, wrong.status_code) == (302, 302, 200)
-    assert spring.value_per_coin_micros == F
-    assert sorted(PromoGrant.objects.values_list("user_id", "coins")) == [("ann", 50), ("bob", 50)]
 
 
 @pytest.mark.django_db(transaction=True)
