@@ -5,11 +5,12 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
+from legato_payments.lib.append_only import AppendOnly
 from legato_payments.lib.ids import uuid7
 
 
-class ContentRefund(models.Model):
-    """A bought chapter given back for its coins."""
+class ContentRefund(AppendOnly):
+    """A bought chapter given back for its coins. Append-only."""
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     entitlement = models.OneToOneField("access.Entitlement", models.PROTECT, related_name="refund")
@@ -32,8 +33,11 @@ class ContentRefund(models.Model):
         return f"refund of {self.entitlement_id}"
 
 
-class CoinGift(models.Model):
-    """Coins from one reader to another; they keep their value, expiry and origin's purchase."""
+class CoinGift(AppendOnly):
+    """Coins from one reader to another; they keep their value, expiry and origin's purchase.
+
+    Append-only.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     sender_id = models.CharField(max_length=64)

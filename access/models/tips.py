@@ -5,11 +5,12 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
+from legato_payments.lib.append_only import AppendOnly
 from legato_payments.lib.ids import uuid7
 
 
-class Tip(models.Model):
-    """Coins a reader gave to a writer, with a few words perhaps."""
+class Tip(AppendOnly):
+    """Coins a reader gave to a writer, with a few words perhaps. Append-only."""
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     sender_id = models.CharField(max_length=64)

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
+from legato_payments.lib.append_only import AppendOnly
 from legato_payments.lib.ids import uuid7
 
 
@@ -46,8 +47,8 @@ class Campaign(models.Model):
         return self.name
 
 
-class PromoGrant(models.Model):
-    """Coins one reader got from one campaign."""
+class PromoGrant(AppendOnly):
+    """Coins one reader got from one campaign. Append-only."""
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="grants")
@@ -71,8 +72,11 @@ class PromoGrant(models.Model):
         return f"{self.coins} coins to {self.user_id}"
 
 
-class Adjustment(models.Model):
-    """Coins finance gave to, or took from, a wallet by hand; always approved by another person."""
+class Adjustment(AppendOnly):
+    """Coins finance gave to, or took from, a wallet by hand; always approved by another person.
+
+    Append-only: one that was wrong is followed by another the other way round.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     user_id = models.CharField(max_length=64)
