@@ -8,7 +8,7 @@ APPEND_ONLY = ["access_coingift", "access_contentrefund", "access_tip"]
 
 
 class Migration(migrations.Migration):
-    dependencies = [("access", "0002_refunds_and_gifts")]
+    dependencies = [("access", "0004_buy")]
 
     operations = [
         migrations.RunSQL(triggers_sql(table), drop_triggers_sql(table)) for table in APPEND_ONLY

@@ -28,7 +28,7 @@ def create(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0007_coin_life")]
+    dependencies = [("payments", "0010_find_key")]
 
     operations = [
         migrations.AddConstraint(

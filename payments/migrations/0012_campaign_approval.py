@@ -17,7 +17,7 @@ def create(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0008_four_eyes")]
+    dependencies = [("payments", "0011_four_eyes")]
 
     operations = [
         migrations.AlterField(

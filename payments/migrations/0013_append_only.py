@@ -8,7 +8,7 @@ APPEND_ONLY = ["payments_adjustment", "payments_promogrant"]
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0009_campaign_approval")]
+    dependencies = [("payments", "0012_campaign_approval")]
 
     operations = [
         migrations.RunSQL(triggers_sql(table), drop_triggers_sql(table)) for table in APPEND_ONLY
