@@ -1,4 +1,4 @@
-"""Indexes that a spend does not have to touch."""
+"""Indexes and foreign keys that a spend does not have to touch."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -27,7 +27,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='entry',
             name='transaction',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='payments.transaction'),
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='payments.transaction'),
+        ),
+        migrations.AlterField(
+            model_name='unsealed',
+            name='transaction',
+            field=models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='unsealed', serialize=False, to='payments.transaction'),
         ),
         migrations.AlterField(
             model_name='outboxevent',

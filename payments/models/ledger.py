@@ -120,9 +120,10 @@ class Transaction(AppendOnly):
 class Entry(AppendOnly):
     """One line of a transaction."""
 
-    # Found through the unique index of (transaction, line).
+    # Found through the unique index of (transaction, line). No foreign key in the database: the
+    # balance trigger refuses lines without their header, and no header is ever deleted.
     transaction = models.ForeignKey(
-        Transaction, models.PROTECT, related_name="entries", db_index=False
+        Transaction, models.PROTECT, related_name="entries", db_constraint=False, db_index=False
     )
     line = models.PositiveIntegerField(help_text="1 to the transaction's line count.")
     # No foreign key to Account: its key-share locks on the few shared account rows cost a quarter

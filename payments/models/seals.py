@@ -11,8 +11,13 @@ from legato_payments.lib.append_only import AppendOnly
 class Unsealed(models.Model):
     """A transaction that is in the books and not in the chain yet. Written by a trigger."""
 
+    # No foreign key in the database: the trigger that writes the row fires on the transaction.
     transaction = models.OneToOneField(
-        "payments.Transaction", models.PROTECT, primary_key=True, related_name="unsealed"
+        "payments.Transaction",
+        models.PROTECT,
+        primary_key=True,
+        related_name="unsealed",
+        db_constraint=False,
     )
 
     class Meta:

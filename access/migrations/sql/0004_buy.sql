@@ -12,6 +12,7 @@ DECLARE
     item record;
     burned payments_burned;
     sale revenue_sale;
+    ours record;
 BEGIN
     -- The only lock: from here on, one movement of this reader's coins at a time. A statement of its
     -- own: what follows must see what whoever held it before has done.
@@ -52,6 +53,17 @@ BEGIN
                   AND (l.expires_at IS NULL OR l.expires_at > p_now)));
     END IF;
 
+    SELECT max(a.id) FILTER (WHERE a.code = 'coins_issued') AS issued,
+           max(a.id) FILTER (WHERE a.code = 'coins_deferred') AS deferred,
+           max(a.id) FILTER (WHERE a.code = 'platform:content') AS content
+    INTO ours FROM payments_account a
+    WHERE a.owner_type = 'PLATFORM' AND a.owner_id = ''
+      AND (a.code, a.unit) IN (('coins_issued', 'COIN'), ('coins_deferred', 'USD'),
+                               ('platform:content', 'USD'));
+    IF ours.content IS NULL THEN
+        ours.content := payments_account_id(
+            'platform:content', 'PLATFORM', '', 'USD', 'INCOME', -1);
+    END IF;
     sale := revenue_split_sale(p_content, burned.value_micros, p_now);
     PERFORM payments_post_lines(
         p_transaction, 'CONTENT_PURCHASE', 'entitlement', p_entitlement::text,
@@ -62,11 +74,7 @@ BEGIN
         ARRAY['COIN', 'COIN', 'USD'] || sale.units || 'USD'::text,
         ARRAY[item.price_coins, -item.price_coins, burned.value_micros] || sale.credits
             || sale.total - burned.value_micros,
-        ARRAY[wallet.account_id,
-              payments_account_id('coins_issued', 'PLATFORM', '', 'COIN', 'POSITION', 1),
-              payments_account_id('coins_deferred', 'PLATFORM', '', 'USD', 'LIABILITY', -1)]
-            || sale.accounts
-            || payments_account_id('platform:content', 'PLATFORM', '', 'USD', 'INCOME', -1));
+        ARRAY[wallet.account_id, ours.issued, ours.deferred] || sale.accounts || ours.content);
 
     IF item.right_id IS NOT NULL THEN
         UPDATE access_entitlement SET revoked_at = p_now WHERE id = item.right_id;
