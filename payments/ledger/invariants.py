@@ -3,7 +3,7 @@
 ``manage.py verify_ledger`` runs them all; the live ones are also metrics.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db import connection
@@ -112,6 +112,27 @@ CHECKS: dict[str, str] = {
              (SELECT coalesce(sum(coins + held), 0) AS held FROM payments_coinbalance) w
         WHERE e.issued <> w.held
     """,
+    "purchases": """
+        SELECT 'purchase ' || p.id,
+               'is ' || p.status || ' with ' || p.coins + p.bonus_coins || ' coins worth '
+                   || p.value_micros || ', its lot has ' || coalesce(l.coins, 0) || ' worth '
+                   || coalesce(l.value_micros, 0)
+        FROM payments_purchase p
+        LEFT JOIN payments_coinlot l ON l.purchase_id = p.id AND l.origin = 'PURCHASE'
+        WHERE CASE p.status WHEN 'SUCCEEDED'
+                   THEN l.coins IS DISTINCT FROM p.coins + p.bonus_coins
+                        OR l.value_micros IS DISTINCT FROM p.value_micros
+                   ELSE l.id IS NOT NULL END
+    """,
+    "campaigns": """
+        SELECT 'campaign ' || c.id,
+               'counts ' || c.coins_granted || ' coins, its grants come to '
+                   || coalesce(g.coins, 0)
+        FROM payments_campaign c
+        LEFT JOIN (SELECT campaign_id, sum(coins) AS coins FROM payments_promogrant
+                   GROUP BY campaign_id) g ON g.campaign_id = c.id
+        WHERE c.coins_granted <> coalesce(g.coins, 0)
+    """,
     "periods": """
         SELECT 'period ' || to_char(p.month, 'YYYY-MM') || ', transaction ' || t.id,
                'was sealed as ' || s.sequence || ', after the month closed at ' || p.last_sequence
@@ -122,7 +143,12 @@ CHECKS: dict[str, str] = {
         WHERE p.status = 'CLOSED' AND (s.sequence IS NULL OR s.sequence > p.last_sequence)
     """,
 }
-"""By name: SQL that returns (place, problem) for every discrepancy; none is the good answer."""
+"""By name: SQL that returns (place, problem) for every discrepancy; none is the good answer.
+
+The apps above have checks of their own and ``add`` them.
+"""
+
+_added: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +160,19 @@ class Discrepancy:
     problem: str
 
 
-def discrepancies(*, checks: dict[str, str] | None = None) -> Iterator[Discrepancy]:
-    """Everything that does not add up, check by check; call it in one snapshot to be exact.
+def add(checks: Mapping[str, str]) -> None:
+    """Have these checked too, whenever the books are; the same again changes nothing."""
+    _added.update(checks)
 
-    Args:
-        checks: Others than ``CHECKS``, in the same form; for the apps above.
-    """
-    for name, sql in (checks or CHECKS).items():
+
+def checks() -> dict[str, str]:
+    """Every check, those of the apps above included."""
+    return CHECKS | _added
+
+
+def discrepancies() -> Iterator[Discrepancy]:
+    """Everything that does not add up, check by check; call it in one snapshot to be exact."""
+    for name, sql in checks().items():
         with connection.cursor() as cursor:
             cursor.execute(sql)
             for place, problem in cursor.fetchall():

@@ -12,11 +12,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import Sum
 
-from access.services import content, tips
+from access.services import content, gifts, refunds, tips
 from payments import audit
 from payments.ledger import invariants, sealing
 from payments.models import AccountDay, Entry, Period, Seal, Transaction, Unsealed
-from payments.services import periods
+from payments.services import campaigns, periods
 from tests import databases, factories
 from tests.factories import NOW, READER, WRITER
 
@@ -25,14 +25,64 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def books() -> None:
-    """A purchase with its fee, a chapter and a tip."""
+    """A purchase with its fee, two chapters, one of them given back, a gift, a grant and a tip."""
     factories.buy_coins(name="Reader Pack")
     factories.put_content("chapter-4", price=10)
+    factories.put_content("chapter-5", price=10)
     content.buy(user_id=READER, content_id="chapter-4", now=NOW, actor="user:reader-1")
+    bought = content.buy(user_id=READER, content_id="chapter-5", now=NOW, actor="user:reader-1")
+    assert bought.entitlement.transaction_id is not None
+    refunds.refund(
+        transaction_id=bought.entitlement.transaction_id,
+        reason="boring",
+        actor="user:reader-1",
+        now=NOW,
+    )
+    gifts.send_coins(
+        sender_id=READER, recipient_id="reader-2", coins=10, now=NOW, actor="user:reader-1"
+    )
+    campaign = campaigns.create(
+        name="Welcome",
+        terms=campaigns.Terms(
+            budget_coins=100,
+            value_per_coin_micros=0,
+            expires_after_days=30,
+            per_user_coins=20,
+            starts_at=NOW,
+            ends_at=NOW + timedelta(days=9),
+        ),
+        actor="system:test",
+        reason="test",
+        now=NOW,
+    )
+    campaigns.grant_all(
+        user_ids=["reader-2"],
+        campaign_id=campaign.pk,
+        coins=5,
+        key="welcome",
+        actor="system:test",
+        now=NOW,
+    )
     tips.send(sender_id=READER, recipient_id=WRITER, coins=20, now=NOW, actor="user:reader-1")
     audit.record(
         actor="staff:1", action="test.done", object_type="test", object_id="1", now=NOW, after={}
     )
+
+
+GUARDED = (
+    "payments_transaction",
+    "payments_entry",
+    "payments_lotuse",
+    "payments_seal",
+    "payments_auditentry",
+    "payments_auditseal",
+    "payments_promogrant",
+    "revenue_earning",
+    "access_tip",
+    "access_coingift",
+    "access_contentrefund",
+)
+"""Tables that refuse to be changed."""
 
 
 @contextmanager
@@ -40,13 +90,13 @@ def intruder() -> Iterator[psycopg.Connection]:
     """Somebody with a superuser's connection, for whom no trigger fires."""
     with databases.connect(connection.settings_dict["NAME"]) as superuser:
         superuser.execute("SET session_replication_role = replica")
-        for table in ("transaction", "entry", "lotuse", "seal", "auditentry", "auditseal"):
-            superuser.execute(f"ALTER TABLE payments_{table} DISABLE TRIGGER USER")
+        for table in GUARDED:
+            superuser.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         try:
             yield superuser
         finally:
-            for table in ("transaction", "entry", "lotuse", "seal", "auditentry", "auditseal"):
-                superuser.execute(f"ALTER TABLE payments_{table} ENABLE TRIGGER USER")
+            for table in GUARDED:
+                superuser.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 def findings() -> dict[str, list[str]]:
@@ -168,6 +218,45 @@ CORRUPTIONS = {
     "a forged audit entry": (
         "UPDATE payments_auditentry SET actor = 'staff:9' WHERE action = 'test.done'",
         {"audit chain"},
+    ),
+    "a purchase of more coins": (
+        "UPDATE payments_purchase SET bonus_coins = bonus_coins + 1",
+        {"purchases"},
+    ),
+    "a drifted campaign": (
+        "UPDATE payments_campaign SET coins_granted = coins_granted - 1",
+        {"campaigns"},
+    ),
+    "a grant of more coins": ("UPDATE payments_promogrant SET coins = 6", {"campaigns"}),
+    "an earning of a micro more": (
+        "UPDATE revenue_earning SET amount_micros = amount_micros + 1 WHERE id ="
+        " (SELECT min(id) FROM revenue_earning)",
+        {"earnings"},
+    ),
+    "an earning of another writer": (
+        "UPDATE revenue_earning SET writer_id = 'writer-9' WHERE stream = 'TIP'",
+        {"earnings"},
+    ),
+    "a deleted earning": ("DELETE FROM revenue_earning WHERE stream = 'TIP'", {"earnings"}),
+    "a reversal that matures later": (
+        "UPDATE revenue_earning SET matures_at = matures_at + interval '1 day'"
+        " WHERE reverses_id IS NOT NULL",
+        {"reversed earnings"},
+    ),
+    "a right to what was given back": (
+        "UPDATE access_entitlement SET revoked_at = NULL WHERE content_id = 'chapter-5'",
+        {"rights"},
+    ),
+    "a deleted right": (
+        "DELETE FROM access_entitlement WHERE content_id = 'chapter-4'",
+        {"rights"},
+    ),
+    "a tip of more coins": ("UPDATE access_tip SET coins = coins + 1", {"tips"}),
+    "a gift of fewer coins": ("UPDATE access_coingift SET coins = coins - 1", {"gifts"}),
+    "a refund of another purchase": (
+        "UPDATE access_contentrefund SET entitlement_id ="
+        " (SELECT id FROM access_entitlement WHERE content_id = 'chapter-4')",
+        {"content refunds"},
     ),
     "a deleted audit entry": (
         "DELETE FROM payments_auditentry WHERE action = 'test.done'",
