@@ -366,3 +366,28 @@ def test_of_many_refunds_at_once_one_happens() -> None:
     assert Transaction.objects.filter(kind="REVERSAL").count() == 1
     assert CoinBalance.objects.get().coins == 6_600
     assert_books_add_up()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
+def test_the_daily_limit_holds_when_many_chapters_are_given_back_at_once() -> None:
+    factories.buy_coins()
+    sales = []
+    for number in range(16):
+        factories.put_content(f"chapter-{number}", price=10)
+        sales.append(buy(f"chapter-{number}"))
+    crowd = Crowd(16)
+
+    def give_back(number: int) -> bool:
+        try:
+            refund(sales[number])
+        except refunds.RefundLimitReached:
+            return False
+        return True
+
+    with no_deadlocks():
+        assert sum(crowd.run(give_back)) == 5
+
+    assert ContentRefund.objects.count() == 5
+    assert CoinBalance.objects.get().coins == 6_600 - 11 * 10
+    assert_books_add_up()

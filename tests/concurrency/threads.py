@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -44,6 +45,14 @@ class Crowd:
             raise
         finally:
             connection.close()
+
+
+def until_blocked(work: Future[Any]) -> None:
+    """Return once somebody waits for a lock in this database, or ``work`` has ended without."""
+    query = "SELECT FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    with databases.connect("postgres") as superuser:
+        while not work.done() and not superuser.execute(query, [settings.TEST_DATABASE]).rowcount:
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.transaction import atomic
 
 from payments.gateways.sandbox import books, signatures
 from payments.models import (
@@ -20,9 +21,10 @@ from payments.models import (
     Transaction,
     WebhookEvent,
 )
-from payments.services import purchases
+from payments.services import purchase_outcomes, purchases
 from payments.webhooks import inbox
 from tests import factories
+from tests.concurrency.threads import until_blocked
 from tests.factories import NOW, READER
 from tests.payments import books_of
 
@@ -148,3 +150,35 @@ def test_a_payment_in_the_moment_of_expiry_is_paid_or_closed_and_never_both() ->
         }
         paid = charge.status == SandboxCharge.Status.SUCCEEDED
         assert books_of.coins(purchase.user_id) == (6_600 if paid else 0)
+
+
+GIVEN_UP: dict[str, Callable[[Purchase], Purchase]] = {
+    "refused": lambda purchase: purchase_outcomes.fail(purchase.pk, "card_declined", now=NOW),
+    "expired": lambda purchase: purchase_outcomes.expire(purchase.pk, now=NOW),
+}
+
+
+@pytest.mark.parametrize("end", GIVEN_UP)
+def test_giving_up_waits_for_a_credit_and_does_not_undo_it(end: str) -> None:
+    purchase = factories.start_purchase()
+
+    def give_up() -> None:
+        try:
+            GIVEN_UP[end](purchase)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with atomic():
+            state = factories.state(purchase)
+            purchase_outcomes.settle(purchase_id=purchase.pk, state=state, now=NOW)
+            given_up = pool.submit(give_up)
+            until_blocked(given_up)
+        given_up.result()
+
+    purchase.refresh_from_db()
+    assert (purchase.status, purchase.transaction_id) == (Status.SUCCEEDED, purchase.pk)
+    assert books_of.coins(READER) == 6_600
+    assert len(books_of.audit("payments.purchase.settled")) == 1
+    assert not books_of.audit("payments.purchase.failed")
+    assert not books_of.audit("payments.purchase.expired")
