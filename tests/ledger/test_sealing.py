@@ -192,6 +192,12 @@ CORRUPTIONS = {
         " b.sequence = 2",
         {"chain"},
     ),
+    "two links that changed places": (
+        "UPDATE payments_seal SET sequence = -1 WHERE sequence = 1; UPDATE payments_seal SET"
+        " sequence = 1 WHERE sequence = 2; UPDATE payments_seal SET sequence = 2 WHERE"
+        " sequence = -1",
+        {"chain"},
+    ),
     "a deleted seal": ("DELETE FROM payments_seal WHERE sequence = 2", {"chain", "unsealed"}),
     "a moved position": (
         "UPDATE payments_lotuse SET to_coin = to_coin + 1 WHERE id = (SELECT max(id) FROM"
@@ -257,6 +263,12 @@ CORRUPTIONS = {
         "UPDATE access_contentrefund SET entitlement_id ="
         " (SELECT id FROM access_entitlement WHERE content_id = 'chapter-4')",
         {"content refunds"},
+    ),
+    "two audit links that changed places": (
+        "UPDATE payments_auditseal SET sequence = -1 WHERE sequence = 1; UPDATE payments_auditseal"
+        " SET sequence = 1 WHERE sequence = 2; UPDATE payments_auditseal SET sequence = 2 WHERE"
+        " sequence = -1",
+        {"audit chain"},
     ),
     "a deleted audit entry": (
         "DELETE FROM payments_auditentry WHERE action = 'test.done'",
