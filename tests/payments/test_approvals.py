@@ -12,6 +12,7 @@ from django.db.transaction import atomic
 
 from legato_payments.lib import clock, jobs
 from legato_payments.lib.errors import Unavailable
+from legato_payments.lib.ids import uuid7
 from legato_payments.lib.money import Money
 from payments import approvals, audit, tasks
 from payments.approvals import Order, Target
@@ -431,6 +432,22 @@ class TestRun:
 
         assert (request.status, request.error) == (Status.FAILED, packages.VersionStale.title)
         assert package.versions.count() == 2
+
+    def test_another_payload_than_the_approved_one_is_not_carried_out(
+        self, waiting: ApprovalRequest, second: User
+    ) -> None:
+        approvals.withdraw(request_id=waiting.pk, maker=waiting.maker, now=NOW)
+        forged = ApprovalRequest.objects.get(pk=waiting.pk)
+        forged.pk, forged.status, forged.closed_at = uuid7(), Status.PENDING, None
+        forged.payload["after"]["value"] = 1
+        ApprovalRequest.objects.bulk_create([forged])
+        approve(forged, second)
+
+        failed = run(forged)
+
+        assert failed.status == Status.FAILED
+        assert failed.error == "The stored payload is not the one that was approved."
+        assert in_force() == 10
 
     def test_half_done_is_undone(self, waiting: ApprovalRequest, second: User) -> None:
         approve(waiting, second)
