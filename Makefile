@@ -26,7 +26,7 @@ FIND_PYTHON = for python in python3.13 python3.12 python3 \
 	echo "Install one with its venv module (Debian: apt install python3 python3-venv)." >&2; \
 	exit 1
 
-.PHONY: help install up smoke test test-fast test-all lint format types imports check \
+.PHONY: help install up smoke test test-fast test-all sabotage lint format types imports check \
 	check-migrations check-django check-openapi check-lock check-conventions \
 	migrate migrations seed demo openapi lock bench docker-build clean
 
@@ -58,7 +58,10 @@ test: $(STAMP) ## all tests, on throwaway servers
 test-fast: $(STAMP) ## the tests that take no more than a few seconds each
 	@$(PYTEST) -m "not slow"
 
-test-all: check test ## all checks, then all tests
+test-all: check test sabotage ## all checks, all tests, and that the tests notice sabotage
+
+sabotage: $(STAMP) ## break the product on purpose, patch by patch: a test must notice
+	@$(PYTHON) -m tests.sabotage.run $(ARGS)
 
 lint: $(STAMP) ## ruff, and that the code is formatted
 	@$(BIN)/ruff check .
