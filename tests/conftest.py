@@ -9,8 +9,9 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ from tests import databases
 
 RUN_FOLDER = "legato-test-"
 """How settings/test.py names the folder of a run, which is removed at its end."""
+
+SUMMARY = "summary"
+"""The property of a test's report that holds its line at the end of the run."""
 
 CANNOT_START = (
     accounts.Unreachable,
@@ -72,6 +76,25 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     for server in reversed(_started):
         server.stop()
     shutil.rmtree(paths.run_dir(), ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests have to say of themselves, also when they pass."""
+    said = {
+        f"{report.nodeid.partition('::')[0]}: {text}"
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, text in getattr(report, "user_properties", ())
+        if name == SUMMARY
+    }
+    for line in sorted(said):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def summarise(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Says a line that stands at the end of the run's output, whichever process ran the test."""
+    return partial(record_property, SUMMARY)
 
 
 @pytest.fixture(scope="session")

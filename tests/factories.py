@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
+
 from access.models import Content
 from access.services import catalogue
 from legato_payments.lib.ids import uuid7
@@ -10,9 +12,16 @@ from legato_payments.lib.money import Money
 from payments.gateways.base import ChargeState, Outcome
 from payments.gateways.rates.fixed import FixedRates
 from payments.gateways.registry import charge_gateway
-from payments.gateways.sandbox import books
-from payments.models import CoinPackage, Purchase, SandboxCharge
+from payments.gateways.sandbox import books, signatures
+from payments.models import (
+    CoinPackage,
+    Purchase,
+    SandboxCharge,
+    SandboxDelivery,
+    WebhookEvent,
+)
 from payments.services import currency_rates, purchases
+from payments.webhooks import inbox
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -59,6 +68,17 @@ def pay(purchase: Purchase, *, now: datetime = NOW) -> Purchase:
     """The reader pays at the gateway, and we hear of it."""
     books.pay(charge_id=charge_of(purchase).pk, now=now)
     return purchases.apply(purchase_id=purchase.pk, state=state_of(purchase), now=now)
+
+
+def hear_of(purchase: Purchase, *, now: datetime = NOW) -> WebhookEvent:
+    """The webhook that the sandbox owes us for a purchase arrives, maybe once more."""
+    delivery = SandboxDelivery.objects.get(charge__reference=purchase.reference)
+    body = bytes(delivery.body)
+    signature = signatures.sign(body, secret=settings.SANDBOX_WEBHOOK_SECRET, now=now)
+    inbox.receive(
+        provider=purchase.provider, body=body, headers={signatures.HEADER: signature}, now=now
+    )
+    return WebhookEvent.objects.get(dedupe_key=delivery.event_id)
 
 
 def buy_coins(
