@@ -8,6 +8,7 @@ from django.db.transaction import atomic
 
 from access.models import CoinGift
 from legato_payments.lib.errors import Refused
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import uuid7
 from payments import ledger, outbox
 from payments.ledger import Burned, balances, templates
@@ -78,6 +79,7 @@ def send_coins(
         now=now,
         purchased_only=True,
     )
+    failpoint("gift.burned")
     ledger.post(
         templates.coin_transfer(sender_id=sender_id, recipient_id=recipient_id, coins=coins),
         ledger.Header(
@@ -90,7 +92,9 @@ def send_coins(
             metadata={"counterparty_id": recipient_id, "sender_id": sender_id},
         ),
     )
+    failpoint("gift.posted")
     balances.pass_on(wallet=to, burned=burned, transaction_id=gift.transaction_id, now=now)
+    failpoint("gift.passed_on")
     gift.save(force_insert=True)
     outbox.emit_all(
         [

@@ -9,6 +9,7 @@ from django.db.transaction import atomic
 from access.models import ContentRefund, Entitlement
 from access.services import reversals
 from legato_payments.lib.errors import DomainError, Refused
+from legato_payments.lib.failpoints import failpoint
 from payments.ledger.reversals import AlreadyReversed, NotReversible, TransactionUnknown
 from payments.models import CoinLot, Policy, Purchase, Transaction
 from payments.queries import policies
@@ -88,6 +89,7 @@ def refund(
     reversal_id = reversals.reverse(
         transaction_id=transaction_id, actor=actor, reason=reason, now=now
     )
+    failpoint("refund.reversed")
     row = ContentRefund.objects.create(
         entitlement=right,
         transaction_id=reversal_id,
@@ -96,6 +98,7 @@ def refund(
         refunded_at=now,
         refunded_by=actor,
     )
+    failpoint("refund.recorded")
     return Refunded(row, tuple(CoinLot.objects.filter(transaction=reversal_id).order_by("id")))
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.transaction import atomic
 
 from access.services import rights
+from legato_payments.lib.failpoints import failpoint
 from payments import audit, ledger, outbox
 from payments.models import CoinBalance, Policy
 from payments.queries import policies
@@ -42,6 +43,7 @@ def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> 
     taken_back = earnings.reverse(
         transaction_id=transaction_id, reversal_id=reversal_id, occurred_at=now
     )
+    failpoint("reversal.earnings_back")
     right = rights.revoke_purchased(transaction_id=transaction_id, now=now)
     audit.record(
         actor=actor,
@@ -52,6 +54,7 @@ def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> 
         after={"reversal_id": str(reversal_id)},
         reason=reason,
     )
+    failpoint("reversal.right_ended")
     outbox.emit_all(
         [
             *_wallet_events(reversal_id, now=now),

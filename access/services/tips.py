@@ -9,6 +9,7 @@ from django.db.transaction import atomic
 
 from access.models import Tip
 from legato_payments.lib.errors import Refused
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.metrics import COINS_SPENT
 from payments import ledger, outbox
@@ -85,6 +86,7 @@ def send(
         now=now,
         purchased_only=True,
     )
+    failpoint("tip.burned")
     claims = earnings.tip_claims(writer_id=recipient_id, on=now)
     shares = earnings.split(value_micros=burned.value_micros, claims=claims)
     ledger.post(
@@ -96,6 +98,7 @@ def send(
         ),
         _header(transaction_id, tip_id, recipient_id, content_id, actor=actor, now=now),
     )
+    failpoint("tip.posted")
     tip = Tip.objects.create(
         id=tip_id,
         sender_id=sender_id,
@@ -115,6 +118,7 @@ def send(
         reader_country=customers.country_of(user_id=sender_id),
         occurred_at=now,
     )
+    failpoint("tip.earned")
     changed = wallets.changed_event(wallet=wallet, transaction_id=transaction_id, occurred_at=now)
     outbox.emit_all([changed, *earnings.events_of(earned)])
     COINS_SPENT.labels(stream="tip").inc(coins)

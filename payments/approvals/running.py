@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.transaction import atomic
 
 from legato_payments.lib.errors import DomainError, Unavailable
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.jobs import backoff
 from payments.approvals.requests import (
     Effect,
@@ -37,6 +38,7 @@ def run(*, approval_id: UUID, effect: Effect[object], now: datetime) -> None:
     if claimed.attempts > MAX_ATTEMPTS:
         _fail(approval_id, f"Given up after {MAX_ATTEMPTS} attempts.", now=now)
         return
+    failpoint("approval.claimed")
     try:
         _execute(approval_id, effect, now)
     except Unavailable:
@@ -54,6 +56,7 @@ def _execute(approval_id: UUID, effect: Effect[object], now: datetime) -> None:
     if fingerprint(request.payload) != request.payload_hash:
         raise PayloadMismatch("The stored payload is not the one that was approved.")
     effect(order_of(request, now))
+    failpoint("approval.carried_out")
     close(request, Status.EXECUTED, actor="system:approvals", now=now)
 
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from legato_payments.lib.errors import Conflict, Missing
+from legato_payments.lib.failpoints import failpoint
 from payments.enums import TransactionKind
 from payments.ledger import balances, chart, posting, templates
 from payments.models import Account, CoinBalance, Transaction
@@ -76,6 +77,7 @@ def reverse(
             memo=reason,
         ),
     )
+    failpoint("reversal.posted")
     if wallet:
         uses = original.lot_uses.select_related("lot").order_by("lot_id")
         balances.restore(
@@ -85,6 +87,7 @@ def reverse(
             now=now,
             restored_for=restored_for,
         )
+    failpoint("reversal.restored")
     return reversal_id
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db.transaction import atomic
 
 from legato_payments.lib.errors import Invalid, Refused
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.money import Money
 from payments import approvals, audit, ledger, outbox
@@ -101,6 +102,7 @@ def carry_out(order: Order) -> Adjustment:
     else:
         row.value_micros = -_take(wallet, row)
         _post(row, order)
+    failpoint("adjustment.posted")
     row.save(force_insert=True)
     _tell(wallet, row, order)
     return row

@@ -10,6 +10,7 @@ from django.db.models import Sum
 from django.db.transaction import atomic
 
 from legato_payments.lib.errors import Conflict, DomainError, Invalid, Missing, Refused
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.money import Money
 from payments import audit, ledger, outbox
@@ -184,9 +185,11 @@ def grant(
         campaign=campaign, user_id=user_id, coins=coins, granted_at=now, granted_by=actor
     )
     row.transaction_id = _issue(wallet, campaign, row, key=business_key, now=now)
+    failpoint("grant.issued")
     row.save(force_insert=True)
     campaign.coins_granted += coins
     campaign.save(update_fields=["coins_granted"])
+    failpoint("grant.counted")
     outbox.emit_all(
         [wallets.changed_event(wallet=wallet, transaction_id=row.transaction_id, occurred_at=now)]
     )

@@ -6,6 +6,8 @@ import structlog
 from django.db import connection
 from django.db.transaction import atomic
 
+from legato_payments.lib.failpoints import failpoint
+
 log = structlog.get_logger(__name__)
 
 BATCH = 5_000
@@ -62,4 +64,5 @@ def _publish_batch(now: datetime) -> int:
         # A statement of its own: its snapshot must be younger than the lock.
         cursor.execute(_NUMBER, [BATCH, now])
         count: int = cursor.rowcount
+    failpoint("events.numbered")
     return count

@@ -8,6 +8,7 @@ from itertools import islice
 from django.db.models import QuerySet
 from django.db.transaction import atomic
 
+from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import uuid7
 from payments import ledger, outbox
 from payments.ledger import Slice, balances, templates
@@ -83,6 +84,7 @@ def expire_wallet(*, user_id: str, now: datetime) -> list[Slice]:
     if taken:
         # One event, of the last: it says what the wallet holds once all of them are gone.
         outbox.emit_all([event])
+        failpoint("expiry.told")
     return taken
 
 
@@ -90,6 +92,7 @@ def _expire(wallet: CoinBalance, lot: CoinLot, now: datetime) -> tuple[Slice, ou
     assert lot.expires_at is not None, lot
     transaction_id = uuid7()
     part = balances.expire(wallet=wallet, lot=lot, transaction_id=transaction_id)
+    failpoint("expiry.used")
     ledger.post(
         templates.coin_expiry(user_id=wallet.user_id, coins=part.coins, value=part.value_micros),
         ledger.Header(
@@ -102,6 +105,7 @@ def _expire(wallet: CoinBalance, lot: CoinLot, now: datetime) -> tuple[Slice, ou
             actor=ACTOR,
         ),
     )
+    failpoint("expiry.posted")
     changed = wallets.changed_event(wallet=wallet, transaction_id=transaction_id, occurred_at=now)
     return part, changed
 

@@ -1,0 +1,35 @@
+"""The places where tests let a process die, by what it was doing."""
+
+REMOTE = [
+    "idempotency.claimed",
+    "purchase.created",
+    "purchase.charged",
+    "purchase.opened",
+    "idempotency.remote_done",
+]
+SETTLE = ["webhook.claimed", "settle.locked", "settle.posted", "webhook.handled"]
+
+LOCAL = ["idempotency.executed", "idempotency.stored", "idempotency.committed"]
+"""Around whatever a keyed request does within one transaction."""
+
+SPEND = ["spend.started", "spend.written"]
+TIP = ["tip.burned", "tip.posted", "tip.earned"]
+GIFT = ["gift.burned", "gift.posted", "gift.passed_on"]
+REFUND = [
+    "reversal.posted",
+    "reversal.restored",
+    "reversal.earnings_back",
+    "reversal.right_ended",
+    "refund.reversed",
+    "refund.recorded",
+]
+GRANT = ["grant.issued", "grant.counted"]
+ADJUST = ["approval.claimed", "adjustment.posted", "approval.carried_out"]
+EXPIRE = ["expiry.used", "expiry.posted", "expiry.told"]
+SEAL = ["seal.linked"]
+PUBLISH = ["events.numbered"]
+
+ALL = [
+    *(*REMOTE, *SETTLE, *LOCAL, *SPEND, *TIP, *GIFT, *REFUND),
+    *(*GRANT, *ADJUST, *EXPIRE, *SEAL, *PUBLISH),
+]
