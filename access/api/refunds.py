@@ -85,7 +85,7 @@ class RefundViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Give a chapter back",
-        parameters=[idempotency.KEY_PARAMETER],
+        parameters=idempotency.parameters(),
         request=RefundInput,
         responses={201: RefundOutput},
     )
@@ -130,7 +130,7 @@ class CoinGiftViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Give coins to a reader",
-        parameters=[idempotency.KEY_PARAMETER],
+        parameters=idempotency.parameters(),
         request=CoinGiftInput,
         responses={201: CoinGiftOutput},
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from access.queries.decisions import MAX_IDS, Ground
@@ -137,6 +138,18 @@ class ContentInput(StrictSerializer):
     series_id = ExternalIdField(required=False, allow_null=True)
     position = StrictIntegerField(min_value=1, max_value=1_000_000, required=False, allow_null=True)
 
+    form_rules = {
+        "not": {
+            "anyOf": [
+                {"required": ["price_coins", "word_count"]},
+                {
+                    "required": ["free", "price_coins"],
+                    "properties": {"free": {"enum": [False]}, "price_coins": {"enum": [0]}},
+                },
+            ]
+        }
+    }
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One price at most, and each author once."""
         if "price_coins" in attrs and "word_count" in attrs:
@@ -158,12 +171,17 @@ class ContentItemInput(ContentInput):
     content_id = ExternalIdField()
 
 
+@extend_schema_field(serializers.ListField(child=ContentItemInput()))
+class ContentItemsField(serializers.ListField):
+    """Items that should be as ``ContentItemInput``; what they are is judged one by one."""
+
+    child = serializers.JSONField(allow_null=True)
+
+
 class ContentBulkInput(StrictSerializer):
     """Up to 1,000 chapters; each is judged by itself."""
 
-    items = serializers.ListField(
-        child=serializers.JSONField(allow_null=True), min_length=1, max_length=1_000
-    )
+    items = ContentItemsField(min_length=1, max_length=1_000)
 
 
 class ContentOutput(serializers.Serializer[Any]):

@@ -78,7 +78,7 @@ class UserAccessViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Buy a chapter",
-        parameters=[idempotency.KEY_PARAMETER],
+        parameters=idempotency.parameters(),
         request=serializers.ExpectedPriceInput,
         responses={200: serializers.BoughtOutput, 201: serializers.BoughtOutput},
     )
@@ -90,7 +90,7 @@ class UserAccessViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Spend coins on a chapter",
-        parameters=[idempotency.KEY_PARAMETER],
+        parameters=idempotency.parameters(),
         request=serializers.SpendCoinsInput,
         responses={200: serializers.BoughtOutput, 201: serializers.BoughtOutput},
         examples=[
@@ -108,7 +108,7 @@ class UserAccessViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Tip a writer",
-        parameters=[idempotency.KEY_PARAMETER],
+        parameters=idempotency.parameters(),
         request=serializers.TipInput,
         responses={201: serializers.TipOutput},
     )

@@ -13,6 +13,7 @@ class LibConfig(AppConfig):
         """Configure logging, register the checks, and stop here when production is not safe."""
         from legato_payments.lib import checks, logging, metrics_hooks  # noqa: F401
         from legato_payments.lib.api import checks as api_checks
+        from legato_payments.lib.api import field_forms  # noqa: F401
 
         # Django calls LOGGING_CONFIG only when LOGGING is not empty.
         if not structlog.is_configured():

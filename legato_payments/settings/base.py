@@ -202,7 +202,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "legato_payments.lib.api.openapi.add_problem_responses",
+        "legato_payments.lib.api.openapi.add_problems",
     ],
 }
 

@@ -22,6 +22,7 @@ from rest_framework.response import Response
 from legato_payments.lib import clock
 from legato_payments.lib.api.auth import Principal, principal_of
 from legato_payments.lib.api.errors import problem_response
+from legato_payments.lib.api.openapi import PROBLEMS
 from legato_payments.lib.errors import DomainError, FieldError, Invalid
 from legato_payments.lib.metrics import IDEMPOTENCY
 from payments import idempotency
@@ -29,17 +30,29 @@ from payments.idempotency import Answer, KeyedRequest, Outcome
 
 HEADER = "Idempotency-Key"
 
-KEY_PARAMETER = OpenApiParameter(
-    HEADER,
-    location=OpenApiParameter.HEADER,
-    required=True,
-    description="1 to 255 visible ASCII characters, new for each intent. A repeat of the same "
-    "request gets the first answer again, with `Idempotent-Replayed: true`.",
-)
-"""For ``@extend_schema(parameters=[...])`` on every action that uses ``local`` or ``remote``."""
+REPLAYED_HEADER = "Idempotent-Replayed"
 
 _KEY = re.compile(r'"([!#-~]{1,255})"|([!#-~][!-~]{0,254})')
 """Visible ASCII, bare or in double quotes (a string of RFC 9651, without escapes)."""
+
+
+def parameters(*, required: bool = True) -> list[OpenApiParameter]:
+    """For ``@extend_schema(parameters=...)`` on every action that uses ``local`` or ``remote``."""
+    key = OpenApiParameter(
+        HEADER,
+        location=OpenApiParameter.HEADER,
+        required=required,
+        pattern=f"^({_KEY.pattern})$",
+        description="1 to 255 visible ASCII characters, new for each intent. A repeat of the same "
+        f"request gets the first answer again, with `{REPLAYED_HEADER}: true`.",
+        # The key is in use, or belongs to another request.
+        extensions={PROBLEMS: [409, 422]},
+    )
+    replayed = OpenApiParameter(
+        REPLAYED_HEADER, location=OpenApiParameter.HEADER, enum=["true"], response=True
+    )
+    return [key, replayed]
+
 
 _KEPT_HEADERS = ("Location", "ETag", "Retry-After")
 
@@ -172,5 +185,5 @@ def _respond(outcome: Outcome) -> HttpResponse:
     response = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
     response["Cache-Control"] = "no-store"
     if outcome.replayed:
-        response["Idempotent-Replayed"] = "true"
+        response[REPLAYED_HEADER] = "true"
     return response

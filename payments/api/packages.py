@@ -15,7 +15,8 @@ from rest_framework.status import HTTP_201_CREATED, HTTP_202_ACCEPTED
 from legato_payments.lib import clock
 from legato_payments.lib.api.auth import principal_of
 from legato_payments.lib.api.errors import PreconditionFailed
-from legato_payments.lib.api.etags import check_preconditions, make_etag
+from legato_payments.lib.api.etags import ETAG, check_preconditions, make_etag, preconditions
+from legato_payments.lib.api.openapi import PROBLEMS
 from legato_payments.lib.api.pagination import Page
 from legato_payments.lib.api.permissions import Public, Service
 from legato_payments.lib.api.serializers import parse
@@ -63,13 +64,14 @@ class CoinPackageViewSet(ApiViewSet):
         shown = [_show(package, currency, now=now) for package in package_queries.on_sale()]
         return Response(_WHOLE.to_json(list(serializers.PackageOutput(shown, many=True).data)))
 
-    @extend_schema(summary="Get one package")
+    @extend_schema(summary="Get one package", parameters=[ETAG])
     def retrieve(self, request: Request, package_id: str) -> Response:
         """One package, on sale or not. Its ETag is what a PATCH sends as If-Match."""
         return _answer(_get(package_id), self.filters["currency"])
 
     @extend_schema(
         summary="Create a package",
+        parameters=[ETAG, *idempotency.parameters(required=False)],
         request=serializers.PackageInput,
         responses={201: serializers.PackageOutput, 202: serializers.WaitingOutput},
     )
@@ -93,6 +95,8 @@ class CoinPackageViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Change a package",
+        parameters=[ETAG, *preconditions()],
+        extensions={PROBLEMS: [409, 422]},
         request=serializers.PackagePatch,
         responses={200: serializers.PackageOutput, 202: serializers.WaitingOutput},
     )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import EmailValidator, RegexValidator
 from rest_framework import serializers
 
 from legato_payments.lib.api.fields import (
@@ -165,6 +165,8 @@ class PurchaseCoinsInput(StrictSerializer):
     return_url = StrictCharField(max_length=500, required=False)
     consent = ConsentInput(required=False)
 
+    form_rules = {"oneOf": [{"required": ["package_id"]}, {"required": ["coins"]}]}
+
     def validate_return_url(self, value: str) -> str:
         """Only to our own front ends: an open redirect would be a phisher's gift."""
         origins = [f"{origin}/" for origin in settings.RETURN_URL_ORIGINS]
@@ -288,18 +290,15 @@ class ProfileInput(StrictSerializer):
     currency = CurrencyField(default=str(Currency.USD))
     birth_year = StrictIntegerField(min_value=1900, required=False, allow_null=True)
     preferred_gateway = EnumField(Provider, required=False, allow_null=True)
-    email = StrictCharField(max_length=254, required=False, allow_null=True)
+    # Something at something; the user service has verified it.
+    email = StrictCharField(
+        max_length=254, validators=[EmailValidator()], required=False, allow_null=True
+    )
 
     def validate_birth_year(self, value: int | None) -> int | None:
         """Nobody is born next year."""
         if value is not None and value > datetime.now(UTC).year:
             raise serializers.ValidationError("Lies in the future.", code="max_value")
-        return value
-
-    def validate_email(self, value: str | None) -> str | None:
-        """Something at something; the user service has verified it."""
-        if value is not None:
-            serializers.EmailField().run_validation(value)
         return value
 
 

@@ -13,7 +13,8 @@ from rest_framework.status import HTTP_201_CREATED
 from legato_payments.lib import clock
 from legato_payments.lib.api.auth import principal_of
 from legato_payments.lib.api.errors import PreconditionFailed
-from legato_payments.lib.api.etags import check_preconditions, make_etag
+from legato_payments.lib.api.etags import ETAG, check_preconditions, make_etag, preconditions
+from legato_payments.lib.api.openapi import PROBLEMS
 from legato_payments.lib.api.pagination import page
 from legato_payments.lib.api.permissions import AnyUser, Own, Service, owns
 from legato_payments.lib.api.serializers import parse
@@ -89,9 +90,10 @@ class UserCoinsViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Start a purchase of coins",
-        parameters=[idempotency.KEY_PARAMETER],
+        parameters=idempotency.parameters(),
         request=serializers.PurchaseCoinsInput,
         responses={201: serializers.PurchaseOutput},
+        extensions={PROBLEMS: [402]},
         examples=[
             OpenApiExample(
                 "A package",
@@ -145,7 +147,11 @@ class UserCoinsViewSet(ApiViewSet):
         }
         return Response(serializers.ConfirmOutput(shown).data)
 
-    @extend_schema(summary="Get the payment profile", responses=serializers.ProfileOutput)
+    @extend_schema(
+        summary="Get the payment profile",
+        parameters=[ETAG],
+        responses=serializers.ProfileOutput,
+    )
     @action(detail=True)
     def profile(self, request: Request, user_id: str) -> Response:
         """Country, currency and the like. Its ETag is what a PUT sends as If-Match."""
@@ -156,6 +162,7 @@ class UserCoinsViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Write the payment profile",
+        parameters=[ETAG, *preconditions(can_create=True)],
         request=serializers.ProfileInput,
         responses=serializers.ProfileOutput,
     )

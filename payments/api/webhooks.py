@@ -1,12 +1,14 @@
 """POST /payments/webhooks/{provider}: what gateways tell us."""
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from legato_payments.lib import clock
 from legato_payments.lib.api.errors import PayloadTooLarge
+from legato_payments.lib.api.openapi import PROBLEMS
 from legato_payments.lib.api.permissions import Public
 from legato_payments.lib.api.views import ApiViewSet
 from legato_payments.lib.throttling.policies import RateClass
@@ -26,7 +28,19 @@ class WebhookViewSet(ApiViewSet):
     authentication_classes = ()
     parser_classes: list[type[BaseParser]] = []
 
-    @extend_schema(summary="Receive a gateway's webhook", request=None, responses={200: None})
+    @extend_schema(
+        summary="Receive a gateway's webhook",
+        parameters=[
+            OpenApiParameter(
+                "provider",
+                location=OpenApiParameter.PATH,
+                enum=[name.lower() for name in Provider.values],
+            )
+        ],
+        request={"application/json": OpenApiTypes.OBJECT},
+        responses={200: None},
+        extensions={PROBLEMS: [413]},
+    )
     def receive(self, request: Request, provider: str) -> Response:
         """Verify, store once, answer; a job does the rest."""
         # The signature is over the bytes as they came: nothing may parse them first.

@@ -71,8 +71,8 @@ class ContentPurchaseViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Distribute a sale",
-        parameters=[idempotency.KEY_PARAMETER],
-        request=None,
+        parameters=idempotency.parameters(),
+        request=NoInput,
         responses=serializers.DistributionOutput,
     )
     @action(detail=True, methods=["post"])

@@ -3,9 +3,43 @@
 import hashlib
 
 from django.utils.http import parse_etags
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from legato_payments.lib.api.errors import PreconditionFailed, PreconditionRequired
+from legato_payments.lib.api.openapi import PROBLEMS
+
+ETAG = OpenApiParameter(
+    "ETag",
+    location=OpenApiParameter.HEADER,
+    required=True,
+    description="The version that a change names in `If-Match`.",
+    response=[200, 201],
+)
+"""For ``@extend_schema(parameters=[...])`` on every action that answers with an ETag."""
+
+
+def preconditions(*, can_create: bool = False) -> list[OpenApiParameter]:
+    """The parameters of every action that checks preconditions.
+
+    What can be created is changed with ``If-Match`` or made with ``If-None-Match``.
+    """
+    if_match = OpenApiParameter(
+        "If-Match",
+        location=OpenApiParameter.HEADER,
+        required=not can_create,
+        description="The ETag of the version that the change is for; `*` for any.",
+        extensions={PROBLEMS: [412, 428]},
+    )
+    if not can_create:
+        return [if_match]
+    if_none_match = OpenApiParameter(
+        "If-None-Match",
+        location=OpenApiParameter.HEADER,
+        description="`*`: only if there is none yet.",
+        enum=["*"],
+    )
+    return [if_match, if_none_match]
 
 
 def make_etag(*version: object) -> str:

@@ -165,7 +165,6 @@ class EnumField(serializers.ChoiceField):
         return str(value).lower()
 
 
-@extend_schema_field({"type": "string", "pattern": f"^{AMOUNT}$", "example": "9.99"})
 class AmountField(serializers.Field[int, Any, str, Any]):
     """A decimal string of money whose currency stands elsewhere; the value is micros.
 
@@ -193,17 +192,6 @@ class AmountField(serializers.Field[int, Any, str, Any]):
         return Money(value, "USD").amount()
 
 
-@extend_schema_field(
-    {
-        "type": "object",
-        "required": ["amount", "currency"],
-        "additionalProperties": False,
-        "properties": {
-            "amount": {"type": "string", "pattern": rf"^-?{AMOUNT}$", "example": "9.99"},
-            "currency": {"type": "string", "enum": sorted(MINOR_DIGITS)},
-        },
-    }
-)
 class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
     """``{"amount": "9.99", "currency": "USD"}`` as ``Money``.
 
@@ -219,6 +207,7 @@ class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
     def __init__(
         self, *, allow_zero: bool = False, whole_minor: bool = False, **kwargs: Any
     ) -> None:
+        self.allow_zero = allow_zero
         self.whole_minor = whole_minor
         self._amount = AmountField(allow_zero=allow_zero)
         self._currency = CurrencyField()

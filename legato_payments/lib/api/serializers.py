@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
@@ -25,6 +25,9 @@ class StrictSerializer(serializers.Serializer[Any]):
     A field called ``from_`` is ``from`` to the caller and ``from_`` in the parsed values: Python's
     keywords cannot be attributes.
     """
+
+    form_rules: ClassVar[Mapping[str, Any]] = {}
+    """What fields must be together, in JSON Schema, for the description; ``validate`` checks it."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = {}
@@ -61,7 +64,9 @@ class StrictSerializerForm(OpenApiSerializerExtension):  # type: ignore[no-untyp
         form: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]  # noqa: SLF001
             self.target, direction, bypass_extensions=True
         )
-        return {**form, "additionalProperties": False} if direction == "request" else form
+        if direction == "response":
+            return form
+        return {**form, "additionalProperties": False, **self.target.form_rules}
 
 
 class NoInput(StrictSerializer):

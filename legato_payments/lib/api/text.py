@@ -15,6 +15,18 @@ _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 Unicode Technical Report 36, section 2.6.
 """
 
+_REFUSED = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
+_SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+"""White space that is not refused, as ``str.strip`` knows it."""
+
+PATTERN = f"^[^{_REFUSED}]*[^{_REFUSED}{_SPACES}][^{_REFUSED}]*$"
+"""The same as a regular expression of JSON Schema: nothing refused, and not only blanks."""
+
+_REFUSED_IN_LINES = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
+
+MULTILINE_PATTERN = f"^[^{_REFUSED_IN_LINES}]*[^{_REFUSED}{_SPACES}][^{_REFUSED_IN_LINES}]*$"
+"""With newlines and tabs."""
+
 _DIGIT_GROUPS = re.compile(r"[0-9]+(?:[ .-][0-9]+)*")
 _CARD_LENGTHS = range(13, 20)
 """ISO/IEC 7812-1: a card number has at most 19 digits; the shortest in use has 13."""

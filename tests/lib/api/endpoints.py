@@ -6,6 +6,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -163,6 +164,7 @@ class UsersViewSet(ApiViewSet):
     def earnings(self, request: Request, user_id: str) -> Response:
         return Response({"user_id": user_id})
 
+    @extend_schema(parameters=etags.preconditions(can_create=True), methods=["PUT"])
     @action(detail=True, methods=["get", "put"])
     def profile(self, request: Request, user_id: str) -> Response:
         if request.method == "PUT":

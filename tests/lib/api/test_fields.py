@@ -1,6 +1,7 @@
 """Fields take one form each: nothing is converted, trimmed or ignored."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.fields import Field
 
 from legato_payments.lib.api import fields
+from legato_payments.lib.api import text as texts
 from legato_payments.lib.api.serializers import NoInput, StrictSerializer, parse
 from legato_payments.lib.money import Money
 
@@ -115,6 +117,31 @@ def test_text_of_several_lines_may_hold_newlines_and_tabs() -> None:
 @pytest.mark.parametrize("text", ["", " ", "\u3000 \u00a0"])
 def test_blank_text_is_refused(text: str) -> None:
     assert refusal(fields.StrictCharField(), text) == "blank"
+
+
+@pytest.mark.parametrize("is_multiline", [False, True])
+def test_the_pattern_that_is_told_is_the_rule(is_multiline: bool) -> None:
+    pattern = re.compile(texts.MULTILINE_PATTERN if is_multiline else texts.PATTERN)
+    field = fields.StrictCharField(multiline=is_multiline)
+
+    def is_taken(value: str) -> bool:
+        try:
+            field.run_validation(value)
+        except ValidationError:
+            return False
+        return True
+
+    # Half a surrogate pair is not JSON; no character above the first 65,536 is refused.
+    characters = [chr(number) for number in range(0x10000) if not 0xD800 <= number < 0xE000]
+    differing = [
+        value
+        for character in characters
+        for value in (character, f"a{character}", f" {character} ")
+        if is_taken(value) != bool(pattern.fullmatch(value))
+    ]
+    assert differing == []
+    above = [chr(number) for number in range(0x10000, 0x110000)]
+    assert [c for c in above if texts.refused_character(c, multiline=is_multiline)] == []
 
 
 def test_text_is_kept_as_it_was_sent() -> None:
