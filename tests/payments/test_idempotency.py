@@ -280,6 +280,15 @@ def test_where_no_key_is_required_a_request_may_come_without() -> None:
     assert_replay(send("/api/v1/keyed/optional"), send("/api/v1/keyed/optional"))
 
 
+@pytest.mark.parametrize("key", ["", "  "])
+def test_an_empty_key_is_refused_where_none_is_required(key: str) -> None:
+    response = send("/api/v1/keyed/optional", key=key)
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == "Idempotency-Key"
+    assert effects() == 0
+
+
 def test_permission_is_asked_before_an_answer_is_repeated() -> None:
     send()
 
