@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.transaction import atomic, set_rollback
+from django.db.transaction import Atomic, atomic, set_rollback
 
 from access.services import content
 from legato_payments.lib.api.permissions import SERVICE_SCOPES
@@ -394,13 +394,17 @@ def allowed(endpoint: Endpoint, **client: Any) -> ApiClient:
     return api(service="any", scopes=endpoint.services, **client)
 
 
+def savepoint() -> Atomic:
+    """A transaction marked as Django marks the one around a test: nothing in it is inside one."""
+    block: Atomic = atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]
+    return block
+
+
 @contextmanager
 def undone() -> Iterator[None]:
     """Whatever happens inside is as if it had not."""
-    block = atomic()
-    # As Django marks the transaction around a whole test: nothing in it is inside one.
-    block._from_testcase = True  # type: ignore[attr-defined]
-    with block:
+    with savepoint():
         yield
         set_rollback(True)
 
