@@ -48,12 +48,10 @@ def put(
     Raises:
         ProfileStale: It has another version by now, or exists already.
     """
-    customer = Customer.objects.select_for_update().filter(pk=user_id).first()
-    if (customer.version if customer else None) != expected_version:
+    customer = _lock(user_id) if expected_version is not None else _add(user_id, now=now)
+    if customer is None or customer.version != (expected_version or 0):
         raise ProfileStale
-    before = _describe(customer) if customer else None
-    if customer is None:
-        customer = Customer(user_id=user_id, version=0, created_at=now)
+    before = _describe(customer) if expected_version is not None else None
     customer.country = profile.country
     customer.region = profile.region
     customer.currency = profile.currency
@@ -73,6 +71,17 @@ def put(
         after=_describe(customer),
     )
     return customer
+
+
+def _lock(user_id: str) -> Customer | None:
+    return Customer.objects.select_for_update().filter(pk=user_id).first()
+
+
+def _add(user_id: str, *, now: datetime) -> Customer | None:
+    """An empty profile, or nothing when there is one: a lock cannot guard what is not there yet."""
+    first = {"version": 0, "created_at": now, "updated_at": now}
+    customer, is_new = Customer.objects.get_or_create(user_id=user_id, defaults=first)
+    return customer if is_new else None
 
 
 def _describe(customer: Customer) -> dict[str, object]:
