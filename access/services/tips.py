@@ -89,13 +89,9 @@ def send(
     failpoint("tip.burned")
     claims = earnings.tip_claims(writer_id=recipient_id, on=now)
     shares = earnings.split(value_micros=burned.value_micros, claims=claims)
+    parts = earnings.amounts(shares)
     ledger.post(
-        templates.tip(
-            user_id=sender_id,
-            coins=coins,
-            value=burned.value_micros,
-            shares=earnings.amounts(shares),
-        ),
+        templates.tip(user_id=sender_id, coins=coins, value=burned.value_micros, shares=parts),
         _header(transaction_id, tip_id, recipient_id, content_id, actor=actor, now=now),
     )
     failpoint("tip.posted")
