@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from bench import data, floor, growth, lean_orm, operations, peer, sealing, web, workers
+from bench import costs, data, floor, growth, lean_orm, operations, peer, sealing, web, workers
 from bench.sampling import Run, Samples, take_turns
 
 
@@ -152,8 +152,18 @@ def grow(effort: Effort) -> Iterator[Result]:
     yield times(what, ratio, 1.2, large, at_most=True)
 
 
+def parts(effort: Effort) -> Iterator[Result]:
+    """Which function of a purchase takes which part of its time in the database."""
+    spent = costs.by_function(seconds=effort.rounds * effort.seconds)
+    whole = sum(spent.values())
+    for name, micros in spent.items():
+        if micros / whole >= 0.02:
+            yield Result(f"of access_buy(): {name}", "", f"{micros / whole:.0%}", None, "")
+
+
 SUITES: dict[str, Callable[[Effort], Iterator[Result]]] = {
     "spend": spend,
+    "parts": parts,
     "hot-writer": hot_writer,
     "http": http,
     "reads": reads,
