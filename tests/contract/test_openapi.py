@@ -1,10 +1,16 @@
 """What the API says is what the OpenAPI description says it says"""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from legato_payments.lib.throttling import limiter
+from legato_payments.lib.throttling.policies import RateClass
+from payments.gateways import base
+from payments.gateways.sandbox.gateway import SandboxGateway
+from payments.queries import wallets
 from tests import factories
 from tests.clients import PAYMENTS, api
 from tests.contract import documents
@@ -122,20 +128,61 @@ def _problems(world: World) -> dict[int, Any]:
         401: api().get(f"{USER}/balance"),
         403: api(user=NOBODY).get(f"{USER}/balance"),
         404: service.get(f"{PAYMENTS}/transactions/{UNKNOWN_ID}"),
+        406: reader.get(f"{USER}/balance", headers={"Accept": "image/png"}),
         409: reader.keyed(spend, wrong_price),
+        411: reader.generic("POST", spend, headers={"Transfer-Encoding": "chunked"}),
         412: service.patch(package, {"name": "x"}, headers={"If-Match": '"old"'}),
         413: reader.keyed(spend, {"content_id": "x" * 300_000}),
         415: reader.post(spend, "a=1", content_type="text/plain"),
         422: reader.keyed(f"{USER}/send-tip", {"recipient_id": READER, "coins": 10}),
         428: service.patch(package, {"name": "x"}),
+        # No exchange rates are here.
+        503: reader.keyed(f"{USER}/purchase-coins", {"coins": 500, "currency": "CAD"}),
     }
 
 
-def test_every_refusal_is_a_problem_as_described(world: World) -> None:
-    for status, response in _problems(world).items():
+def _failures(patch: pytest.MonkeyPatch) -> dict[int, Any]:
+    """One answer for every way something can go wrong that no request can bring about."""
+    purchase = {"coins": 500, "currency": "USD"}
+    patch.setattr(SandboxGateway, "create_charge", _decline)
+    declined = api(user=READER).keyed(f"{USER}/purchase-coins", purchase)
+    patch.setattr(wallets, "balance", lambda **_: 1 // 0)
+    broken = api(user=READER, raise_request_exception=False).get(f"{USER}/balance")
+    return {402: declined, 500: broken}
+
+
+def _decline(*_args: Any, **_kwargs: Any) -> None:
+    raise base.Declined("The card was declined.", gateway="SANDBOX", code="card_declined")
+
+
+@pytest.fixture
+def _one_request_an_hour(settings: Any) -> Iterator[None]:
+    settings.RATE_LIMITS_ENABLED = True
+    settings.RATE_LIMITS = dict.fromkeys(RateClass, "1/3600")
+    limiter._limiter.cache_clear()
+    yield
+    limiter._limiter.cache_clear()
+
+
+@pytest.mark.usefixtures("_one_request_an_hour")
+def test_limits_are_told_as_described() -> None:
+    fine, refused = (api().get(f"{PAYMENTS}/currency-rates") for _ in range(2))
+
+    for response, status in ((fine, 200), (refused, 429)):
+        assert response.status_code == status
+        assert {"RateLimit", "RateLimit-Policy"} <= response.headers.keys()
+        assert_described(response)
+
+
+def test_every_problem_is_as_described(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {**_problems(world), **_failures(monkeypatch)}
+
+    for status, response in answers.items():
         assert response.status_code == status
         assert_described(response)
         assert response.headers["Content-Type"] == "application/problem+json"
+    described = documents.description()["components"]["responses"]
+    assert {f"Problem{status}" for status in (*answers, 429)} == set(described)
 
 
 def test_the_check_notices_an_answer_that_is_not_as_described(world: World) -> None:
