@@ -12,7 +12,8 @@ PYTHON := $(BIN)/python
 STAMP := $(VENV)/.installed
 BENCH_STAMP := .venv-bench/.installed
 LOCAL := $(PYTHON) -m legato_payments.local
-PYTEST := $(PYTHON) -m pytest tests -n 2
+# Work is stolen: whole minutes of slow tests would else wait behind one process.
+PYTEST := $(PYTHON) -m pytest tests -n 2 --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.12 \
 	--custom-compile-command "make lock"
 

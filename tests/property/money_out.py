@@ -3,6 +3,7 @@
 from functools import partial
 from uuid import UUID
 
+from django.db.transaction import atomic
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition
 
@@ -24,6 +25,17 @@ class MoneyOut(Frame):
         self.sales: Sold = []
         self.tips: Sold = []
 
+    def buy(self, reader: str, content_id: str, shown: int | None) -> content.Bought:
+        """A purchase in a transaction of its own, as it is outside of this test's."""
+        with atomic():
+            return content.buy(
+                user_id=reader,
+                content_id=content_id,
+                expected_price=shown,
+                now=self.now,
+                actor=f"user:{reader}",
+            )
+
     @step(content_id=contents, price=st.integers(1, 60), shares=st.sampled_from(AUTHORS))
     def rewrite(self, content_id: str, price: int, shares: dict[str, int]) -> None:
         self.state.describe(content_id, Chapter(price, shares), now=self.now)
@@ -40,13 +52,7 @@ class MoneyOut(Frame):
         bought = self.attempt(
             "spend",
             lambda: sold.append(self.model.buy(reader, content_id, shown, self.now)),
-            lambda: content.buy(
-                user_id=reader,
-                content_id=content_id,
-                expected_price=shown,
-                now=self.now,
-                actor=f"user:{reader}",
-            ),
+            lambda: self.buy(reader, content_id, shown),
         )
         if not bought:
             return
