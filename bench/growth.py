@@ -88,7 +88,7 @@ def fill(size: int) -> None:
 
 def add(count: int) -> None:
     """Sell ``count`` chapters in one transaction."""
-    with server.superuser() as connection:
+    with server.superuser() as connection, connection.transaction():
         row = connection.execute("SELECT count(*) FROM access_entitlement").fetchone()
         assert row is not None
         statement = SALES.format(
