@@ -20,6 +20,9 @@ from tests.ledger import books
 
 pytestmark = pytest.mark.django_db
 
+MAKER = "staff:900001"
+"""Nobody's number: the second person may be the first login that a database ever had."""
+
 F = 9_900
 """Micros of a coin at the price of the Starter Pack."""
 
@@ -39,7 +42,7 @@ def propose(
     terms: campaigns.Terms = TERMS, *, name: str = "Winter", now: datetime = NOW
 ) -> Campaign | ApprovalRequest:
     return campaign_proposals.create(
-        name=name, terms=terms, actor="staff:1", reason="new readers", now=now
+        name=name, terms=terms, actor=MAKER, reason="new readers", now=now
     )
 
 
@@ -75,10 +78,10 @@ def test_a_funded_one_waits_for_another_person() -> None:
     assert (winter.name, winter.budget_coins, winter.per_user_coins) == ("Winter", 1_000, 200)
     assert (winter.value_per_coin_micros, winter.expires_after_days) == (F, 90)
     assert (winter.starts_at, winter.ends_at) == (SOON, NOW + timedelta(days=30))
-    assert winter.created_by == "staff:1"
+    assert winter.created_by == MAKER
     entry = AuditEntry.objects.get(action="payments.campaign.created")
     assert (entry.actor, entry.reason, entry.object_id) == (
-        "staff:1",
+        MAKER,
         "new readers",
         str(winter.pk),
     )
@@ -106,7 +109,7 @@ def test_what_is_large_is_a_dated_limit() -> None:
         name=Policy.Name.CAMPAIGN_FREE_COINS,
         value=500,
         valid_from=SOON,
-        actor="staff:1",
+        actor=MAKER,
         reason="x",
         now=NOW,
     )
