@@ -44,6 +44,19 @@ class TransactionKind(TextChoices):
     EXPIRY = "EXPIRY", "Coins expired"
     COIN_TRANSFER = "COIN_TRANSFER", "Coins given to a reader"
     ADJUSTMENT = "ADJUSTMENT", "Adjustment"
+    MONEY_REFUND = "MONEY_REFUND", "Money refund requested"
+    REFUND_PAID = "REFUND_PAID", "Money refund paid"
+    REFUND_FAILED = "REFUND_FAILED", "Money refund failed"
+    REFUND_RETURNED = "REFUND_RETURNED", "Money refund returned"
+    DISPUTE_OPENED = "DISPUTE_OPENED", "Dispute opened"
+    DISPUTE_FEE = "DISPUTE_FEE", "Dispute fee"
+    DISPUTE_WON = "DISPUTE_WON", "Dispute won"
+    DISPUTE_LOST = "DISPUTE_LOST", "Dispute lost"
+    LOSS_UNDONE = "LOSS_UNDONE", "Lost dispute undone"
+    DEBT_RETURNED = "DEBT_RETURNED", "Settled debt returned"
+    CONVERSION = "CONVERSION", "Converted by the gateway"
+    SETTLEMENT = "SETTLEMENT", "Settlement to the bank"
+    CORRECTION = "CORRECTION", "Correction of a gateway balance"
 
 
 class LotOrigin(TextChoices):

@@ -20,6 +20,8 @@ class EventType(TextChoices):
 
     PURCHASE_SETTLED = "payments.purchase.settled", "Coins were paid for and credited"
     PURCHASE_FAILED = "payments.purchase.failed", "A purchase was refused, or nobody paid it"
+    PURCHASE_REFUNDED = "payments.purchase.refunded", "Money went back for coins not used"
+    PURCHASE_DISPUTED = "payments.purchase.disputed", "A dispute of a purchase began or ended"
     BALANCE_CHANGED = "payments.balance.changed", "A wallet holds something else now"
     ENTITLEMENT_GRANTED = "access.entitlement.granted", "A reader may open a chapter"
     ENTITLEMENT_REVOKED = "access.entitlement.revoked", "A reader may no longer open a chapter"

@@ -10,16 +10,26 @@ from legato_payments.lib import clock, jobs
 from payments import approvals, idempotency
 from payments.gateways.rates import registry as rates
 from payments.ledger import sealing
-from payments.models import ApprovalRequest, Purchase, SandboxDelivery, WebhookEvent
+from payments.models import (
+    ApprovalRequest,
+    Dispute,
+    Purchase,
+    Refund,
+    SandboxDelivery,
+    WebhookEvent,
+)
 from payments.services import (
     adjustments,
     approval_rules,
     campaign_proposals,
     currency_rates,
+    disputes,
     events,
     expiry,
     proposals,
     purchases,
+    refund_proposals,
+    refunds,
     sandbox_deliveries,
 )
 from payments.webhooks import inbox
@@ -40,6 +50,18 @@ def process_webhook(*, event_id: int, **_future: Any) -> None:
 def poll_purchase(*, purchase_id: str, **_future: Any) -> None:
     """Ask the gateway about one purchase nobody reported on."""
     purchases.poll(purchase_id=UUID(purchase_id), now=clock.now())
+
+
+@shared_task(name="payments.poll_refund")
+def poll_refund(*, refund_id: str, **_future: Any) -> None:
+    """Ask the gateway for a money refund, or how it stands."""
+    refunds.poll(refund_id=UUID(refund_id), now=clock.now())
+
+
+@shared_task(name="payments.poll_dispute")
+def poll_dispute(*, dispute_id: str, **_future: Any) -> None:
+    """Ask the gateway how a dispute stands."""
+    disputes.poll(dispute_id=UUID(dispute_id), now=clock.now())
 
 
 @shared_task(name="payments.deliver_sandbox_webhook")
@@ -100,6 +122,12 @@ def adjust_wallet(*, approval_id: str, **_future: Any) -> None:
     _run_approved(approval_id, adjustments.carry_out)
 
 
+@shared_task(name="payments.refund_purchase")
+def refund_purchase(*, approval_id: str, **_future: Any) -> None:
+    """Pay a purchase back as two people agreed."""
+    _run_approved(approval_id, refund_proposals.carry_out)
+
+
 @shared_task(name="payments.create_campaign")
 def create_campaign(*, approval_id: str, **_future: Any) -> None:
     """Set up a campaign as two people agreed."""
@@ -121,6 +149,10 @@ def sweep(**_future: Any) -> None:
         jobs.enqueue("payments.process_webhook", event_id=event_id)
     for purchase_id in _due(Purchase.objects.due(now)):
         jobs.enqueue("payments.poll_purchase", purchase_id=str(purchase_id))
+    for refund_id in _due(Refund.objects.due(now)):
+        jobs.enqueue("payments.poll_refund", refund_id=str(refund_id))
+    for dispute_id in _due(Dispute.objects.due(now)):
+        jobs.enqueue("payments.poll_dispute", dispute_id=str(dispute_id))
     for delivery_id in _due(SandboxDelivery.objects.due(now)):
         jobs.enqueue("payments.deliver_sandbox_webhook", delivery_id=delivery_id)
     approvals.expire(now=now)

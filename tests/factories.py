@@ -9,10 +9,10 @@ from access.models import Content
 from access.services import catalogue
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.money import Money
-from payments.gateways.base import ChargeState, Outcome
 from payments.gateways.rates.fixed import FixedRates
 from payments.gateways.registry import charge_gateway
 from payments.gateways.sandbox import books, signatures
+from payments.gateways.values import ChargeState, Outcome
 from payments.models import (
     CoinPackage,
     Purchase,

@@ -1,4 +1,4 @@
-"""Chapters given back, and coins given to other readers."""
+"""Chapters and coins given back, and coins given to other readers."""
 
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.status import HTTP_201_CREATED
+from rest_framework.status import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
 from access.services import gifts, refunds
 from legato_payments.lib import clock
@@ -31,8 +31,9 @@ from payments.api.serializers import LotUsedOutput, WalletOutput
 from payments.enums import BOOK_CURRENCY
 from payments.ledger import Slice
 from payments.ledger.reversals import TransactionUnknown
-from payments.models import CoinLot
+from payments.models import CoinLot, Purchase, Refund
 from payments.queries import transactions
+from payments.services import refunds as money_refunds
 
 WRITE = "refunds:write"
 
@@ -76,6 +77,26 @@ class CoinGiftOutput(serializers.Serializer[Any]):
     balance = WalletOutput()
 
 
+class MoneyRefundOutput(serializers.Serializer[Any]):
+    """A refund that is on its way; ``coins_taken`` are gone from the wallet already."""
+
+    refund_id = UuidField()
+    status = serializers.ChoiceField(choices=["pending", "succeeded", "failed"])
+    money = MoneyField()
+    coins_taken = serializers.IntegerField()
+
+
+STATUSES = {
+    Refund.Status.REQUESTED: "pending",
+    Refund.Status.PENDING: "pending",
+    Refund.Status.NEEDS_ATTENTION: "pending",
+    Refund.Status.SUCCEEDED: "succeeded",
+    Refund.Status.FAILED: "failed",
+    # Finance decides; the reader has nothing to do about it.
+    Refund.Status.CONTRADICTED: "pending",
+}
+
+
 class RefundViewSet(ApiViewSet):
     """/payments/transactions/{transaction_id}/refund."""
 
@@ -84,13 +105,13 @@ class RefundViewSet(ApiViewSet):
     serializer_class = RefundOutput
 
     @extend_schema(
-        summary="Give a chapter back",
+        summary="Give a chapter or coins back",
         parameters=idempotency.parameters(),
         request=RefundInput,
-        responses={201: RefundOutput},
+        responses={201: RefundOutput, 202: MoneyRefundOutput},
     )
     def refund(self, request: Request, transaction_id: str) -> HttpResponse:
-        """The coins of a bought chapter come back; the chapter can be bought again."""
+        """A bought chapter comes back as coins (201); unused coins of a purchase as money (202)."""
         body = parse(RefundInput, request.data)
         principal = principal_of(request)
         owner = transactions.owner_of(transaction_id=UUID(transaction_id))
@@ -100,25 +121,54 @@ class RefundViewSet(ApiViewSet):
         if "read_percent" in body and not principal.is_service:
             detail = "Only the content service tells how much was read."
             raise Invalid(errors=[FieldError("/read_percent", "not_yours", detail)])
+        purchase = Purchase.objects.filter(pk=transaction_id).first()
+        if purchase:
+            return _pay_back(request, purchase, body)
+        return _give_back(request, UUID(transaction_id), body)
 
-        def give_back() -> Response:
-            refunded = refunds.refund(
-                transaction_id=UUID(transaction_id),
-                reason=body["reason"],
-                read_percent=body.get("read_percent"),
-                actor=principal.actor,
-                now=clock.now(),
-            )
-            if "amount" in body:
-                raise RefundIsWhole
-            shown = {
-                "transaction_id": refunded.refund.transaction_id,
-                "coins": refunded.coins,
-                "lots": [_show_lot(lot.pk, lot) for lot in refunded.lots],
-            }
-            return Response(RefundOutput(shown).data, status=HTTP_201_CREATED)
 
-        return idempotency.local(request, give_back)
+def _give_back(request: Request, transaction_id: UUID, body: dict[str, Any]) -> HttpResponse:
+    def give_back() -> Response:
+        refunded = refunds.refund(
+            transaction_id=transaction_id,
+            reason=body["reason"],
+            read_percent=body.get("read_percent"),
+            actor=principal_of(request).actor,
+            now=clock.now(),
+        )
+        if "amount" in body:
+            raise RefundIsWhole
+        shown = {
+            "transaction_id": refunded.refund.transaction_id,
+            "coins": refunded.coins,
+            "lots": [_show_lot(lot.pk, lot) for lot in refunded.lots],
+        }
+        return Response(RefundOutput(shown).data, status=HTTP_201_CREATED)
+
+    return idempotency.local(request, give_back)
+
+
+def _pay_back(request: Request, purchase: Purchase, body: dict[str, Any]) -> HttpResponse:
+    def pay_back(refund_id: UUID) -> Response:
+        now = clock.now()
+        if not Refund.objects.filter(pk=refund_id).exists():
+            money_refunds.window_of(purchase, now=now)
+        wanted = money_refunds.Request(
+            purchase_id=purchase.pk,
+            reason=body["reason"],
+            actor=principal_of(request).actor,
+            amount=body.get("amount"),
+        )
+        refund = money_refunds.start(refund_id=refund_id, request=wanted, now=now)
+        shown = {
+            "refund_id": refund.pk,
+            "status": STATUSES[Refund.Status(refund.status)],
+            "money": Money(refund.amount_micros, refund.currency),
+            "coins_taken": refund.coins,
+        }
+        return Response(MoneyRefundOutput(shown).data, status=HTTP_202_ACCEPTED)
+
+    return idempotency.remote(request, pay_back)
 
 
 class CoinGiftViewSet(ApiViewSet):

@@ -73,6 +73,7 @@ def buy(
         catalogue.PriceChanged: It costs something else; nothing is charged.
         FreeContent: There is nothing to buy.
         OwnWork: The reader wrote it.
+        wallets.WalletBlocked: A lost dispute of the reader's is not settled.
         wallets.InsufficientCoins: The reader holds fewer coins than the price.
     """
     entitlement_id, transaction_id = rights.new_id(), uuid7()
@@ -146,6 +147,8 @@ def _refusal(found: dict[str, Any], expected_price: int | None) -> DomainError:
             return FreeContent()
         case "own_work":
             return OwnWork()
+        case "blocked":
+            return wallets.WalletBlocked()
         case "insufficient":
             needed, available = found["required_coins"], found["available_coins"]
             return wallets.InsufficientCoins(

@@ -11,7 +11,7 @@ from access.services import reversals
 from legato_payments.lib.errors import DomainError, Refused
 from legato_payments.lib.failpoints import failpoint
 from payments.ledger.reversals import AlreadyReversed, NotReversible, TransactionUnknown
-from payments.models import CoinLot, Policy, Purchase, Transaction
+from payments.models import CoinLot, Policy, Transaction
 from payments.queries import policies
 from payments.services import wallets
 
@@ -29,11 +29,6 @@ class ReadTooMuch(Refused):
 class RefundLimitReached(Refused):
     code = "refund_limit_reached"
     title = "This reader gives back no more chapters today without the content service's word."
-
-
-class MoneyRefundUnavailable(Refused):
-    code = "money_refund_unavailable"
-    title = "A purchase of coins is paid back by its gateway; that is not open here yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,6 @@ def refund(
 
     Raises:
         TransactionUnknown: There is none with this id.
-        MoneyRefundUnavailable: It bought coins.
         NotReversible: It did not buy a chapter.
         AlreadyReversed: It was taken back before.
         RefundWindowOver: It was bought too long ago.
@@ -103,8 +97,6 @@ def refund(
 
 
 def _why_not(transaction_id: UUID) -> DomainError:
-    if Purchase.objects.filter(pk=transaction_id).exists():
-        return MoneyRefundUnavailable()
     if Transaction.objects.filter(pk=transaction_id).exists():
         return NotReversible()
     return TransactionUnknown()

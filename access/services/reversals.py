@@ -8,9 +8,10 @@ from django.db.transaction import atomic
 from access.services import rights
 from legato_payments.lib.failpoints import failpoint
 from payments import audit, ledger, outbox
-from payments.models import CoinBalance, Policy
+from payments.models import CoinBalance, Dispute, Policy
 from payments.queries import policies
 from payments.services import wallets
+from payments.services.refunds import PurchaseDisputed
 from revenue.services import earnings
 
 
@@ -29,9 +30,12 @@ def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> 
         ledger.reversals.TransactionUnknown: There is none with this id.
         ledger.reversals.NotReversible: It is of a kind that another flow takes back.
         ledger.reversals.AlreadyReversed: It was reversed before.
+        PurchaseDisputed: It was paid with coins that a lost dispute took back.
     """
     if not reason.strip():
         raise audit.ReasonMissing
+    if _is_taken(transaction_id):
+        raise PurchaseDisputed("It was paid with coins that a lost dispute took back.")
     days = policies.value(Policy.Name.PROMO_RESTORE_MIN_DAYS, on=now)
     reversal_id = ledger.reverse(
         transaction_id=transaction_id,
@@ -63,6 +67,13 @@ def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> 
         ]
     )
     return reversal_id
+
+
+def _is_taken(transaction_id: UUID) -> bool:
+    lost = Dispute.objects.filter(
+        booked=Dispute.Booked.LOST, purchase__lots__uses__transaction=transaction_id
+    )
+    return lost.exists()
 
 
 def _wallet_events(reversal_id: UUID, *, now: datetime) -> list[outbox.Event]:

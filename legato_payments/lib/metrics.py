@@ -42,6 +42,11 @@ GATEWAY_REQUEST_SECONDS = Histogram(
     ["gateway", "operation"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
 )
+GATEWAY_ATTEMPTS = Counter(
+    "legato_gateway_attempts_total",
+    "What came of what was asked of payment gateways.",
+    ["gateway", "operation", "state"],
+)
 WEBHOOK_EVENTS = Counter(
     "legato_webhook_events_total",
     "Deliveries to our webhook endpoints.",

@@ -223,11 +223,28 @@ FIELD_KEYS = env.str("FIELD_KEYS", default="")
 GATEWAY_SANDBOX = env.bool("GATEWAY_SANDBOX", default=False)
 SANDBOX_WEBHOOK_SECRET = env.str("SANDBOX_WEBHOOK_SECRET", default="")
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_PUBLISHABLE_KEY = env.str("STRIPE_PUBLISHABLE_KEY", default="")
+STRIPE_WEBHOOK_SECRETS: list[str] = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
+"""Every one is tried: two while a secret is rolled."""
+STRIPE_ACCOUNT_ID = env.str("STRIPE_ACCOUNT_ID", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
+STRIPE_API_VERSION = "2026-05-27.dahlia"
+"""What our requests, and the parsers of the answers, are written for."""
+STRIPE_CHECKOUT = env.str("STRIPE_CHECKOUT", default="hosted")
+"""``hosted``: the reader pays on Stripe's page; ``inline``: on ours, with a client secret."""
 PAYSTACK_SECRET_KEY = env.str("PAYSTACK_SECRET_KEY", default="")
+PAYSTACK_OLD_SECRET_KEY = env.str("PAYSTACK_OLD_SECRET_KEY", default="")
+"""Still signs webhooks for a while after the key was changed."""
 PAYSTACK_PUBLIC_KEY = env.str("PAYSTACK_PUBLIC_KEY", default="")
+PAYSTACK_API_BASE = env.str("PAYSTACK_API_BASE", default="https://api.paystack.co")
+PAYSTACK_WEBHOOK_ADDRESSES: list[str] = env.list(
+    "PAYSTACK_WEBHOOK_ADDRESSES", default=["52.31.139.75", "52.49.173.169", "52.214.14.220"]
+)
+"""Where Paystack sends from (its documentation); a second layer behind the signature."""
 RETURN_URL_ORIGINS: list[str] = env.list("RETURN_URL_ORIGINS", default=[])
 RATE_PROVIDER = env.str("RATE_PROVIDER", default="fixed")
 RATE_FILE = env.str("RATE_FILE", default="")
+OPENEXCHANGERATES_APP_ID = env.str("OPENEXCHANGERATES_APP_ID", default="")
 
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/.*$"

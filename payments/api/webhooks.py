@@ -11,6 +11,7 @@ from legato_payments.lib.api.errors import PayloadTooLarge
 from legato_payments.lib.api.openapi import PROBLEMS
 from legato_payments.lib.api.permissions import Public
 from legato_payments.lib.api.views import ApiViewSet
+from legato_payments.lib.throttling.addresses import client_address
 from legato_payments.lib.throttling.policies import RateClass
 from payments.enums import Provider
 from payments.webhooks import inbox
@@ -50,5 +51,11 @@ class WebhookViewSet(ApiViewSet):
         name = provider.upper()
         if name not in Provider.values:
             raise inbox.ProviderUnknown
-        inbox.receive(provider=name, body=body, headers=request.headers, now=clock.now())
+        inbox.receive(
+            provider=name,
+            body=body,
+            headers=request.headers,
+            now=clock.now(),
+            remote=client_address(request._request),  # noqa: SLF001 - the plain request
+        )
         return Response(status=200)

@@ -1,119 +1,34 @@
 """What every payment gateway offers, in one vocabulary (gateways.md, section 7).
 
-Amounts cross this border as ``lib.money.Money``; an adapter turns them into the gateway's own
-integers. No function here runs inside a database transaction: see ``registry``.
+No function here runs inside a database transaction: see ``registry``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
-from legato_payments.lib.money import Money
-
-
-class Outcome(StrEnum):
-    """How far a charge is."""
-
-    SUCCEEDED = "SUCCEEDED"
-    PENDING = "PENDING"
-    ACTION_REQUIRED = "ACTION_REQUIRED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-    UNKNOWN = "UNKNOWN"
-    """Ambiguous: asked, but not answered. Never final."""
-
-
-class EventKind(StrEnum):
-    """What a webhook says happened. A hint: the handler reads the object again."""
-
-    PAYMENT_SUCCEEDED = "payment.succeeded"
-    PAYMENT_FAILED = "payment.failed"
-    PAYMENT_CANCELLED = "payment.cancelled"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerRef:
-    """Who pays. The e-mail is asked for by some gateways."""
-
-    user_id: str
-    email: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChargeRequest:
-    """A payment to be made.
-
-    Args:
-        reference: Ours, unique for ever, in every gateway's alphabet (``lib.ids``).
-        return_url: Where the reader comes back to from a hosted page.
-        saved_method: A stored payment method to charge without the reader.
-    """
-
-    reference: str
-    amount: Money
-    customer: CustomerRef
-    description: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    return_url: str | None = None
-    saved_method: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClientAction:
-    """What the reader has to do: follow ``url``, or confirm with ``client_secret``."""
-
-    type: str
-    url: str | None = None
-    client_secret: str | None = None
-    publishable_key: str | None = None
-
-    def to_json(self) -> dict[str, str]:
-        """The members that are set."""
-        members = {
-            "type": self.type,
-            "url": self.url,
-            "client_secret": self.client_secret,
-            "publishable_key": self.publishable_key,
-        }
-        return {name: value for name, value in members.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class ChargeState:
-    """A payment as the gateway knows it now."""
-
-    gateway_id: str
-    reference: str
-    outcome: Outcome
-    amount: Money
-    fee: Money | None = None
-    action: ClientAction | None = None
-    failure_code: str = ""
-    occurred_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayEvent:
-    """One verified webhook delivery.
-
-    Args:
-        dedupe_key: The same for every delivery of the same event.
-        reference: Ours, of the object it is about; empty when it is about none of ours.
-    """
-
-    dedupe_key: str
-    kind: EventKind
-    reference: str
-    occurred_at: datetime | None
-    raw_kind: str
-    raw: Mapping[str, Any]
+from payments.gateways.values import (
+    BalanceState,
+    ChargeRequest,
+    ChargeState,
+    DisputeState,
+    Evidence,
+    GatewayEvent,
+    LedgerLine,
+    RefundRequest,
+    RefundState,
+    SettlementState,
+    Window,
+)
 
 
 class ChargeGateway(Protocol):
-    """Takes readers' payments."""
+    """Takes readers' payments and gives them back.
+
+    Every read raises ``Unavailable`` or ``Ambiguous`` when there is no readable answer: for a read
+    they are the same. ``since`` is when we first asked for the object: where the gateway cannot
+    look a reference of ours up, it lists what was made from then on.
+    """
 
     code: str
     currencies: frozenset[str]
@@ -124,25 +39,93 @@ class ChargeGateway(Protocol):
 
         Raises:
             Declined: The method was refused.
+            DuplicateReference: It exists already; read it.
+            InvalidRequest, AuthenticationFailed, RateLimited: Not executed.
             Unavailable: Certainly not executed.
             Ambiguous: Perhaps executed; ask with ``get_charge``, never with a new key.
         """
         ...
 
-    def get_charge(self, *, reference: str) -> ChargeState | None:
-        """The payment with our reference; ``None`` when there certainly is none.
+    def get_charge(
+        self, *, reference: str, gateway_id: str = "", since: datetime | None = None
+    ) -> ChargeState | None:
+        """The payment with our reference; ``None`` when there certainly is none."""
+        ...
 
-        Raises:
-            Unavailable: No answer.
+    def cancel_charge(
+        self,
+        *,
+        reference: str,
+        now: datetime,
+        gateway_id: str = "",
+        since: datetime | None = None,
+    ) -> ChargeState | None:
+        """Close an unpaid payment, so that it cannot be paid any more; its state afterwards.
+
+        Where the gateway cannot close one, its state is what it is.
         """
         ...
 
-    def cancel_charge(self, *, reference: str, now: datetime) -> ChargeState | None:
-        """Close an unpaid payment, so that it cannot be paid any more; its state afterwards.
+    def refund(self, request: RefundRequest, *, key: str, now: datetime) -> RefundState:
+        """Give money back. The same ``key`` or reference again gives the same refund.
 
         Raises:
-            Unavailable: No answer.
+            Declined: The gateway will never do it, for example disputed or refunded already.
+            InsufficientFunds: Our balance there is too low now.
+            InvalidRequest, AuthenticationFailed, RateLimited, Unavailable, Ambiguous: As above.
         """
+        ...
+
+    def get_refund(
+        self,
+        *,
+        reference: str,
+        payment_id: str,
+        charge_reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+    ) -> RefundState | None:
+        """The refund with our reference, or with the gateway's id; ``None`` as ``get_charge``."""
+        ...
+
+    def get_dispute(self, *, gateway_id: str) -> DisputeState | None:
+        """One dispute."""
+        ...
+
+    def submit_evidence(self, *, gateway_id: str, evidence: Evidence, key: str) -> DisputeState:
+        """Answer a dispute; final."""
+        ...
+
+    def accept_dispute(self, *, gateway_id: str, key: str) -> DisputeState:
+        """Give up a dispute: the payer has the money."""
+        ...
+
+    def list_charges(self, window: Window) -> Iterator[ChargeState]:
+        """Payments opened in the window, paid or not."""
+        ...
+
+    def list_refunds(self, window: Window) -> Iterator[RefundState]:
+        """Refunds made in the window."""
+        ...
+
+    def list_disputes(self, window: Window) -> Iterator[DisputeState]:
+        """Disputes opened in the window."""
+        ...
+
+    def list_settlements(self, window: Window) -> Iterator[SettlementState]:
+        """Transfers to our bank made in the window."""
+        ...
+
+    def ledger(self, window: Window) -> Iterator[LedgerLine]:
+        """The gateway's own book for the window."""
+        ...
+
+    def settlement_lines(self, gateway_id: str) -> Iterator[LedgerLine]:
+        """What one transfer to our bank pays out, the transfer's own line left out."""
+        ...
+
+    def balances(self) -> list[BalanceState]:
+        """What the gateway holds for us, per currency."""
         ...
 
 
@@ -150,12 +133,21 @@ class WebhookVerifier(Protocol):
     """Turns a delivery into events, or refuses it."""
 
     def verify(
-        self, body: bytes, headers: Mapping[str, str], *, now: datetime
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        now: datetime,
+        remote: str = "",
     ) -> list[GatewayEvent]:
         """The events of an authentic delivery.
 
+        Args:
+            remote: The address it came from.
+
         Raises:
-            SignatureInvalid: Forged, altered, too old or dated in the future.
+            SignatureInvalid: Forged, altered, too old, dated in the future, of the other mode
+                (test, live) or of another account. ``code`` says which.
         """
         ...
 
@@ -163,22 +155,47 @@ class WebhookVerifier(Protocol):
 class GatewayError(Exception):
     """A gateway did not do as asked. ``code`` is the gateway's own, for the operator."""
 
-    def __init__(self, message: str, *, gateway: str, code: str = "") -> None:
+    def __init__(self, message: str, *, gateway: str, code: str = "", request_id: str = "") -> None:
         super().__init__(message)
         self.gateway = gateway
         self.code = code
+        self.request_id = request_id
 
 
 class Declined(GatewayError):
-    """The payment method was refused."""
+    """The payment method, or the refund, was refused for good."""
+
+
+class ActionRequired(Declined):
+    """An off-session payment needs the reader: bring them back on session."""
 
 
 class InvalidRequest(GatewayError):
     """The gateway found our request wrong: a bug or a setting of ours."""
 
 
+class DuplicateReference(GatewayError):
+    """An object with our reference exists already: read it."""
+
+
+class AuthenticationFailed(GatewayError):
+    """The gateway does not accept our key, or does not let it do this."""
+
+
+class RateLimited(GatewayError):
+    """Not executed: too many calls."""
+
+
+class InsufficientFunds(GatewayError):
+    """Our balance at the gateway does not cover it now."""
+
+
+class NotSupported(GatewayError):
+    """The gateway cannot do that."""
+
+
 class SignatureInvalid(GatewayError):
-    """A delivery is not the gateway's."""
+    """A delivery is not the gateway's. ``code`` says what is wrong with it."""
 
 
 class Unavailable(GatewayError):

@@ -1,22 +1,15 @@
 """Which gateway serves whom. The only way to a gateway: every call is counted and checked here."""
 
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import connection
 
 from legato_payments.lib.metrics import GATEWAY_REQUEST_SECONDS, GATEWAY_REQUESTS
 from payments.enums import Currency, Provider
-from payments.gateways.base import (
-    ChargeGateway,
-    ChargeRequest,
-    ChargeState,
-    GatewayError,
-    Unavailable,
-    WebhookVerifier,
-)
+from payments.gateways.base import ChargeGateway, GatewayError, Unavailable, WebhookVerifier
 from payments.gateways.sandbox.gateway import SandboxGateway
 
 HOME: Mapping[Currency, Provider] = {
@@ -35,28 +28,31 @@ class ObservedGateway:
     """A ``ChargeGateway`` whose calls are counted and never made inside a transaction."""
 
     def __init__(self, gateway: ChargeGateway) -> None:
-        self.gateway = gateway
-        self.code = gateway.code
-        self.currencies = gateway.currencies
-        self.minimum_minor = gateway.minimum_minor
+        self._gateway = gateway
 
-    def create_charge(self, request: ChargeRequest, *, key: str, now: datetime) -> ChargeState:
-        """See ``ChargeGateway``."""
-        return self._call(
-            "create_charge", lambda: self.gateway.create_charge(request, key=key, now=now)
-        )
+    def __getattr__(self, name: str) -> Any:
+        """The gateway's own constant, or its method, observed."""
+        found = getattr(self._gateway, name)
+        if not callable(found):
+            return found
 
-    def get_charge(self, *, reference: str) -> ChargeState | None:
-        """See ``ChargeGateway``."""
-        return self._call("get_charge", lambda: self.gateway.get_charge(reference=reference))
+        def call(*args: Any, **kwargs: Any) -> Any:
+            answer = self._observe(name, lambda: found(*args, **kwargs))
+            return self._page(name, answer) if isinstance(answer, Iterator) else answer
 
-    def cancel_charge(self, *, reference: str, now: datetime) -> ChargeState | None:
-        """See ``ChargeGateway``."""
-        return self._call(
-            "cancel_charge", lambda: self.gateway.cancel_charge(reference=reference, now=now)
-        )
+        return call
 
-    def _call[T](self, operation: str, call: Callable[[], T]) -> T:
+    def _page(self, name: str, rows: Iterator[Any]) -> Iterator[Any]:
+        # A list asks for its pages while it is read, so each step may be a call of its own.
+        nothing = object()
+        while (row := self._observe(name, lambda: next(rows, nothing), only_failures=True)) is not (
+            nothing
+        ):
+            yield row
+
+    def _observe[T](
+        self, operation: str, call: Callable[[], T], *, only_failures: bool = False
+    ) -> T:
         assert_outside_transaction()
         outcome = "ok"
         started = time.perf_counter()
@@ -66,11 +62,12 @@ class ObservedGateway:
             outcome = type(error).__name__.lower()
             raise
         finally:
-            gateway = self.code.lower()
-            GATEWAY_REQUESTS.labels(gateway=gateway, operation=operation, outcome=outcome).inc()
-            GATEWAY_REQUEST_SECONDS.labels(gateway=gateway, operation=operation).observe(
-                time.perf_counter() - started
-            )
+            if outcome != "ok" or not only_failures:
+                gateway = self._gateway.code.lower()
+                GATEWAY_REQUESTS.labels(gateway=gateway, operation=operation, outcome=outcome).inc()
+                GATEWAY_REQUEST_SECONDS.labels(gateway=gateway, operation=operation).observe(
+                    time.perf_counter() - started
+                )
 
 
 def charge_gateway(provider: str) -> ChargeGateway:
@@ -79,7 +76,7 @@ def charge_gateway(provider: str) -> ChargeGateway:
     Raises:
         NotConfigured: It lacks its keys, or is not allowed here.
     """
-    return ObservedGateway(_gateway(provider))
+    return cast("ChargeGateway", ObservedGateway(_gateway(provider)))
 
 
 def route(*, currency: str, preferred: str = "") -> Provider:
@@ -95,9 +92,18 @@ def route(*, currency: str, preferred: str = "") -> Provider:
     raise NotConfigured(f"No gateway is configured for {currency}.", gateway="")
 
 
+def configured() -> list[Provider]:
+    """Every provider that can be used here."""
+    return [provider for provider in Provider if is_configured(provider)]
+
+
 def is_configured(provider: str) -> bool:
     """Whether a provider can be used here."""
-    return provider == Provider.SANDBOX and settings.GATEWAY_SANDBOX
+    match provider:
+        case Provider.SANDBOX:
+            return bool(settings.GATEWAY_SANDBOX)
+        case _:
+            return False
 
 
 def verifier(provider: str) -> WebhookVerifier:

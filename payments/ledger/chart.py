@@ -37,6 +37,12 @@ CHART: dict[str, ChartEntry] = {
     "promo_cost": ChartEntry(Type.EXPENSE),
     "breakage": ChartEntry(Type.INCOME),
     "adjustment": ChartEntry(Type.EXPENSE),
+    "refund_in_flight": ChartEntry(Type.LIABILITY),
+    "dispute_hold": ChartEntry(Type.ASSET),
+    "dispute_loss": ChartEntry(Type.EXPENSE),
+    "goodwill": ChartEntry(Type.EXPENSE),
+    "receivable": ChartEntry(Type.ASSET, Owner.USER),
+    "rounding": ChartEntry(Type.INCOME),
 }
 """Keyed by the part of the code before the colon: ``gateway:stripe`` is a ``gateway``.
 
@@ -118,6 +124,46 @@ def breakage() -> AccountRef:
     return AccountRef("breakage", "USD")
 
 
-def adjustment() -> AccountRef:
-    """USD value of coins that finance gave, less what it took, by hand."""
-    return AccountRef("adjustment", "USD")
+def adjustment(currency: str = "USD") -> AccountRef:
+    """What finance corrected by hand: the value of coins it gave, less what it took."""
+    return AccountRef("adjustment", currency)
+
+
+def refund_in_flight(currency: str) -> AccountRef:
+    """Money on its way back to payers."""
+    return AccountRef("refund_in_flight", currency)
+
+
+def dispute_hold(currency: str) -> AccountRef:
+    """Money that gateways took because of disputes nobody has decided yet."""
+    return AccountRef("dispute_hold", currency)
+
+
+def dispute_loss() -> AccountRef:
+    """What lost disputes cost us, USD."""
+    return AccountRef("dispute_loss", "USD")
+
+
+def dispute_fees(currency: str) -> AccountRef:
+    """What providers kept for disputes."""
+    return AccountRef("fees:dispute", currency)
+
+
+def goodwill() -> AccountRef:
+    """What we gave back beyond the worth of the coins, USD."""
+    return AccountRef("goodwill", "USD")
+
+
+def receivable(user_id: str) -> AccountRef:
+    """What a reader owes us for a lost dispute, USD."""
+    return AccountRef("receivable:user", "USD", user_id)
+
+
+def rounding() -> AccountRef:
+    """Parts of a cent that refunds leave behind, USD."""
+    return AccountRef("rounding", "USD")
+
+
+def bank(currency: str) -> AccountRef:
+    """Our bank account in one currency."""
+    return AccountRef("bank", currency)

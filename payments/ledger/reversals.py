@@ -65,7 +65,7 @@ def reverse(
         raise AlreadyReversed
 
     reversal_id = posting.post(
-        templates.reversal(of=_lines(original)),
+        templates.reversal(of=lines_of(original)),
         posting.Header(
             key=f"reversal:{original.pk}",
             occurred_at=now,
@@ -98,7 +98,8 @@ def _lock_payer(original: Transaction) -> CoinBalance | None:
     return balances.lock(user_id=payer.owner_id) if payer else None
 
 
-def _lines(original: Transaction) -> list[templates.Line]:
+def lines_of(original: Transaction) -> list[templates.Line]:
+    """The lines of a transaction, as a mirror image takes them."""
     return [
         templates.Line(
             chart.AccountRef(entry.account.code, entry.unit, entry.account.owner_id), entry.amount

@@ -32,9 +32,25 @@ class Draft:
     lines: tuple[Line, ...]
 
 
+REFUND_ACCOUNTS = frozenset(
+    {
+        *("coins_deferred", "tax_payable", "goodwill", "refund_in_flight", "fx", "rounding"),
+        *("wallet", "coins_issued"),
+    }
+)
+LOSS_ACCOUNTS = frozenset(
+    {
+        *("coins_deferred", "tax_payable", "dispute_hold", "dispute_loss", "receivable", "fx"),
+        *("writer", "wallet", "coins_issued"),
+    }
+)
+
 ACCOUNTS: Mapping[TransactionKind, frozenset[str]] = {
     TransactionKind.COIN_PURCHASE: frozenset(
-        {"gateway", "coins_deferred", "tax_payable", "fx", "wallet", "coins_issued"}
+        {
+            *("gateway", "coins_deferred", "tax_payable", "fx", "wallet", "coins_issued"),
+            "receivable",
+        }
     ),
     TransactionKind.GATEWAY_FEE: frozenset({"gateway", "fees"}),
     TransactionKind.CONTENT_PURCHASE: frozenset(
@@ -54,6 +70,21 @@ ACCOUNTS: Mapping[TransactionKind, frozenset[str]] = {
     TransactionKind.ADJUSTMENT: frozenset(
         {"adjustment", "coins_deferred", "wallet", "coins_issued"}
     ),
+    TransactionKind.MONEY_REFUND: REFUND_ACCOUNTS,
+    TransactionKind.REFUND_PAID: frozenset({"refund_in_flight", "gateway"}),
+    TransactionKind.REFUND_FAILED: REFUND_ACCOUNTS,
+    TransactionKind.REFUND_RETURNED: frozenset({"refund_in_flight", "gateway"}),
+    TransactionKind.DISPUTE_OPENED: frozenset({"dispute_hold", "gateway"}),
+    TransactionKind.DISPUTE_FEE: frozenset({"fees", "gateway"}),
+    TransactionKind.DISPUTE_WON: frozenset({"dispute_hold", "gateway"}),
+    TransactionKind.DISPUTE_LOST: LOSS_ACCOUNTS,
+    TransactionKind.LOSS_UNDONE: LOSS_ACCOUNTS,
+    TransactionKind.DEBT_RETURNED: frozenset(
+        {"receivable", "coins_deferred", "wallet", "coins_issued"}
+    ),
+    TransactionKind.CONVERSION: frozenset({"gateway", "fx"}),
+    TransactionKind.SETTLEMENT: frozenset({"gateway", "bank"}),
+    TransactionKind.CORRECTION: frozenset({"gateway", "adjustment"}),
 }
 """The only accounts that a kind may touch, by the head of their code."""
 
@@ -78,8 +109,9 @@ def coin_purchase(
     tax: int,
     value: int,
     jurisdiction: str,
+    debt: int = 0,
 ) -> Draft:
-    """Rows 1 and 2: a captured payment becomes coins.
+    """Rows 1, 2 and 13: a captured payment becomes coins, once the reader's debt is settled.
 
     Args:
         coins: Bonus included.
@@ -87,19 +119,21 @@ def coin_purchase(
         tax: Micros of ``currency``.
         value: ``price`` in USD micros; for USD the same number.
         jurisdiction: Whom the tax belongs to, for example ``CA-QC``.
+        debt: Of ``value``, what the reader owed; ``coins`` are worth the rest.
     """
     lines = [
         debit(chart.gateway(provider, currency), price + tax),
         credit(chart.tax_payable(jurisdiction, currency), tax),
+        credit(chart.receivable(user_id), debt),
     ]
     if currency == BOOK_CURRENCY:
-        lines.append(credit(chart.coins_deferred(), price))
+        lines.append(credit(chart.coins_deferred(), price - debt))
     else:
         # The cash stays in its currency; the fx positions carry the conversion.
         lines += [
             credit(chart.fx(currency), price),
             debit(chart.fx(BOOK_CURRENCY), value),
-            credit(chart.coins_deferred(), value),
+            credit(chart.coins_deferred(), value - debt),
         ]
     return _draft(TransactionKind.COIN_PURCHASE, [*lines, *_coins_in(user_id, coins)])
 
@@ -192,9 +226,218 @@ def adjustment(*, user_id: str, coins: int, value: int) -> Draft:
     )
 
 
+def money_refund(
+    *,
+    user_id: str,
+    coins: int,
+    currency: str,
+    price: int,
+    taxes: Mapping[str, int],
+    value: int,
+    goodwill: int,
+    goodwill_value: int,
+) -> Draft:
+    """Row 8, request: unused coins, and perhaps some goodwill, become money on its way back.
+
+    Args:
+        price: Micros of ``currency`` for the coins, without tax, in whole minor units.
+        taxes: Micros of ``currency`` by jurisdiction.
+        value: USD micros the coins release. What ``price`` falls short of it is a part of a cent.
+        goodwill: Micros of ``currency`` beyond the worth of the coins.
+        goodwill_value: The same in USD micros; for USD the same number.
+    """
+    lines = [
+        debit(chart.coins_deferred(), value),
+        debit(chart.goodwill(), goodwill_value),
+        *_taxes_back(taxes, currency),
+        credit(chart.refund_in_flight(currency), price + goodwill + sum(taxes.values())),
+    ]
+    if currency == BOOK_CURRENCY:
+        lines.append(credit(chart.rounding(), value + goodwill_value - price - goodwill))
+    else:
+        lines += [
+            debit(chart.fx(currency), price + goodwill),
+            credit(chart.fx(BOOK_CURRENCY), value + goodwill_value),
+        ]
+    return _draft(TransactionKind.MONEY_REFUND, [*lines, *_coins_out(user_id, coins)])
+
+
+def refund_paid(*, provider: str, currency: str, amount: int) -> Draft:
+    """Row 8, success: the gateway gave the money back."""
+    return _draft(
+        TransactionKind.REFUND_PAID,
+        [
+            debit(chart.refund_in_flight(currency), amount),
+            credit(chart.gateway(provider, currency), amount),
+        ],
+    )
+
+
+def refund_returned(*, provider: str, currency: str, amount: int) -> Draft:
+    """A refund that had succeeded came back: it is in flight again, and fails next."""
+    return _draft(
+        TransactionKind.REFUND_RETURNED,
+        [
+            debit(chart.gateway(provider, currency), amount),
+            credit(chart.refund_in_flight(currency), amount),
+        ],
+    )
+
+
+def refund_failed(*, of: Sequence[Line]) -> Draft:
+    """Row 9: the request is taken back, line by line; the coins come as new ones."""
+    return _draft(TransactionKind.REFUND_FAILED, _mirrored(of))
+
+
+def dispute_opened(*, provider: str, currency: str, amount: int) -> Draft:
+    """Row 10: the gateway took a disputed payment out of our balance."""
+    return _draft(
+        TransactionKind.DISPUTE_OPENED,
+        [
+            debit(chart.dispute_hold(currency), amount),
+            credit(chart.gateway(provider, currency), amount),
+        ],
+    )
+
+
+def dispute_fee(*, provider: str, currency: str, fee: int) -> Draft:
+    """Rows 10 and 11: what the gateway took for a dispute; below zero, what it gave back."""
+    return _draft(
+        TransactionKind.DISPUTE_FEE,
+        [
+            debit(chart.dispute_fees(currency), fee),
+            credit(chart.gateway(provider, currency), fee),
+        ],
+    )
+
+
+def dispute_won(*, provider: str, currency: str, amount: int) -> Draft:
+    """Row 11: the disputed payment is back in our balance."""
+    return _draft(
+        TransactionKind.DISPUTE_WON,
+        [
+            debit(chart.gateway(provider, currency), amount),
+            credit(chart.dispute_hold(currency), amount),
+        ],
+    )
+
+
+def dispute_lost(
+    *,
+    user_id: str,
+    coins: Mapping[str, int],
+    currency: str,
+    price: int,
+    taxes: Mapping[str, int],
+    value: int,
+    unused: int,
+    shares: Mapping[str, int],
+    owed: int,
+) -> Draft:
+    """Row 12: who bears a disputed payment; what nobody else does is our loss.
+
+    Args:
+        user_id: Who bought.
+        coins: Unused coins taken, by the reader who held them.
+        price: Micros of ``currency`` that are lost, without tax.
+        taxes: Micros of ``currency`` by jurisdiction, which we do not owe any more.
+        value: ``price`` in USD micros; for USD the same number.
+        unused: USD micros that the coins taken release.
+        shares: USD micros taken back per writer.
+        owed: USD micros that the buyer owes us.
+    """
+    writers = [debit(chart.writer(writer_id), part) for writer_id, part in shares.items()]
+    lines = [
+        credit(chart.dispute_hold(currency), price + sum(taxes.values())),
+        *_taxes_back(taxes, currency),
+        debit(chart.coins_deferred(), unused),
+        *writers,
+        debit(chart.receivable(user_id), owed),
+    ]
+    if currency == BOOK_CURRENCY:
+        lines.append(debit(chart.dispute_loss(), price - unused - sum(shares.values()) - owed))
+    else:
+        lines += [
+            debit(chart.fx(currency), price),
+            credit(chart.fx(BOOK_CURRENCY), value),
+            debit(chart.dispute_loss(), value - unused - sum(shares.values()) - owed),
+        ]
+    for holder, taken in coins.items():
+        lines += _coins_out(holder, taken)
+    return _draft(TransactionKind.DISPUTE_LOST, lines)
+
+
+def loss_undone(*, of: Sequence[Line]) -> Draft:
+    """A dispute is won after it was lost: the loss is taken back, line by line."""
+    return _draft(TransactionKind.LOSS_UNDONE, _mirrored(of))
+
+
+def debt_returned(*, user_id: str, coins: int, value: int) -> Draft:
+    """A debt that was settled is none any more: what it took of a purchase comes as coins.
+
+    Args:
+        value: USD micros that were paid of the debt.
+    """
+    return _draft(
+        TransactionKind.DEBT_RETURNED,
+        [
+            debit(chart.receivable(user_id), value),
+            credit(chart.coins_deferred(), value),
+            *_coins_in(user_id, coins),
+        ],
+    )
+
+
+def conversion(
+    *, provider: str, currency: str, amount: int, settled_currency: str, settled: int
+) -> Draft:
+    """The gateway turned a payment into another currency of our balance, at its own rate."""
+    return _draft(
+        TransactionKind.CONVERSION,
+        [
+            credit(chart.gateway(provider, currency), amount),
+            debit(chart.fx(currency), amount),
+            debit(chart.gateway(provider, settled_currency), settled),
+            credit(chart.fx(settled_currency), settled),
+        ],
+    )
+
+
+def settlement(*, provider: str, currency: str, amount: int) -> Draft:
+    """Row 29: a gateway's balance reached our bank."""
+    return _draft(
+        TransactionKind.SETTLEMENT,
+        [
+            debit(chart.bank(currency), amount),
+            credit(chart.gateway(provider, currency), amount),
+        ],
+    )
+
+
+def correction(*, provider: str, currency: str, amount: int) -> Draft:
+    """Row 28: two people agree that a gateway's balance differs from ours by ``amount``."""
+    return _draft(
+        TransactionKind.CORRECTION,
+        [
+            debit(chart.gateway(provider, currency), amount),
+            credit(chart.adjustment(currency), amount),
+        ],
+    )
+
+
 def reversal(*, of: Sequence[Line]) -> Draft:
     """Take back a whole transaction, line by line, with the opposite sign."""
-    return _draft(TransactionKind.REVERSAL, [Line(line.account, -line.amount) for line in of])
+    return _draft(TransactionKind.REVERSAL, _mirrored(of))
+
+
+def _mirrored(lines: Sequence[Line]) -> list[Line]:
+    return [Line(line.account, -line.amount) for line in lines]
+
+
+def _taxes_back(taxes: Mapping[str, int], currency: str) -> list[Line]:
+    return [
+        debit(chart.tax_payable(jurisdiction, currency), tax) for jurisdiction, tax in taxes.items()
+    ]
 
 
 def _earned(

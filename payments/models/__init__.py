@@ -1,10 +1,12 @@
 """Every table of the app, one module per noun."""
 
 from payments.models.approvals import ApprovalDecision, ApprovalRequest, ApprovalRule
+from payments.models.attempts import Attempt
 from payments.models.audit import AuditEntry
 from payments.models.balances import CoinBalance
 from payments.models.currency_rates import CurrencyRate
 from payments.models.customers import Customer, StaffProfile
+from payments.models.disputes import Dispute, DisputeLoss
 from payments.models.idempotency import IdempotencyKey
 from payments.models.ledger import Account, Entry, Transaction
 from payments.models.lots import CoinLot, LotUse
@@ -13,7 +15,15 @@ from payments.models.packages import CoinPackage, CoinPackageVersion, PackagePri
 from payments.models.policies import Policy
 from payments.models.promotions import Adjustment, Campaign, PromoGrant
 from payments.models.purchases import Purchase
-from payments.models.sandbox import SandboxCharge, SandboxDelivery
+from payments.models.refunds import Refund
+from payments.models.sandbox import (
+    SandboxCharge,
+    SandboxDelivery,
+    SandboxDispute,
+    SandboxLine,
+    SandboxRefund,
+    SandboxSettlement,
+)
 from payments.models.seals import AccountDay, AuditSeal, Period, Seal, Unsealed
 from payments.models.webhooks import WebhookEvent
 
@@ -24,6 +34,7 @@ __all__ = [
     "ApprovalDecision",
     "ApprovalRequest",
     "ApprovalRule",
+    "Attempt",
     "AuditEntry",
     "AuditSeal",
     "Campaign",
@@ -33,6 +44,8 @@ __all__ = [
     "CoinPackageVersion",
     "CurrencyRate",
     "Customer",
+    "Dispute",
+    "DisputeLoss",
     "Entry",
     "IdempotencyKey",
     "LotUse",
@@ -42,8 +55,13 @@ __all__ = [
     "Policy",
     "PromoGrant",
     "Purchase",
+    "Refund",
     "SandboxCharge",
     "SandboxDelivery",
+    "SandboxDispute",
+    "SandboxLine",
+    "SandboxRefund",
+    "SandboxSettlement",
     "Seal",
     "StaffProfile",
     "Transaction",

@@ -19,6 +19,16 @@ class CoinBalance(models.Model):
     purchased = models.BigIntegerField(default=0, help_text="Bought, or from gift cards.")
     promo = models.BigIntegerField(default=0)
     held = models.BigIntegerField(default=0, help_text="Frozen, in addition to coins.")
+    debt_micros = models.BigIntegerField(
+        default=0, db_default=0, help_text="What the reader owes for lost disputes, USD micros."
+    )
+    blocked_by = models.CharField(
+        max_length=64,
+        default="",
+        db_default="",
+        blank=True,
+        help_text="Why nothing can be spent; empty: it can.",
+    )
     lifetime_purchased = models.BigIntegerField(default=0, help_text="Without bonus coins.")
     lifetime_bonus = models.BigIntegerField(default=0)
     lifetime_spent = models.BigIntegerField(default=0)
@@ -31,7 +41,7 @@ class CoinBalance(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="payments_coinbalance_not_negative",
-                condition=Q(purchased__gte=0, promo__gte=0, held__gte=0),
+                condition=Q(purchased__gte=0, promo__gte=0, held__gte=0, debt_micros__gte=0),
             ),
             models.CheckConstraint(
                 name="payments_coinbalance_adds_up",

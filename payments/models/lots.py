@@ -108,6 +108,8 @@ class LotUse(AppendOnly):
         EXPIRED = "EXPIRED", "Expired"
         TRANSFER = "TRANSFER", "Given to a reader"
         ADJUSTMENT = "ADJUSTMENT", "Taken by finance"
+        REFUND = "REFUND", "Paid back"
+        DISPUTE = "DISPUTE", "Taken by a dispute"
 
     lot = models.ForeignKey(CoinLot, models.PROTECT, related_name="uses", db_index=False)
     transaction = models.ForeignKey("payments.Transaction", models.PROTECT, related_name="lot_uses")

@@ -28,6 +28,12 @@ class Policy(models.Model):
             "Largest free campaign of one person (coins)",
         )
 
+        MONEY_REFUND_DAYS = (
+            "MONEY_REFUND_DAYS",
+            "Days in which unused coins are paid back on request",
+        )
+        GOODWILL_FREE_CENTS = "GOODWILL_FREE_CENTS", "Largest goodwill of one person (US cents)"
+
     name = models.CharField(max_length=24, choices=Name.choices)
     value = models.BigIntegerField()
     valid_from = models.DateTimeField()

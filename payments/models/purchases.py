@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.jobs import DueQuerySet, DueRow
@@ -68,11 +68,41 @@ class Purchase(DueRow):
     provider = models.CharField(max_length=8, choices=Provider.choices)
     reference = models.CharField(max_length=40, unique=True, help_text="Ours, at the gateway.")
     gateway_id = models.CharField(max_length=128, default="", blank=True)
+    payment_id = models.CharField(
+        max_length=128,
+        default="",
+        db_default="",
+        blank=True,
+        help_text="The gateway's, of the payment itself.",
+    )
     action = models.JSONField(null=True, blank=True, help_text="What the reader does to pay.")
     status = models.CharField(max_length=11, choices=Status.choices, default=Status.CREATED)
     failure_code = models.CharField(max_length=64, default="", blank=True)
     quarantine_reason = models.CharField(max_length=200, default="", blank=True)
     fee_micros = models.BigIntegerField(null=True, blank=True)
+    fee_currency = models.CharField(
+        max_length=3,
+        default="",
+        db_default="",
+        blank=True,
+        help_text="Of the fee; empty before it is known.",
+    )
+    refunded_micros = models.BigIntegerField(
+        default=0, db_default=0, help_text="Given back or about to be, tax included."
+    )
+    refunded_value_micros = models.BigIntegerField(
+        default=0, db_default=0, help_text="What the coins given back were worth, USD micros."
+    )
+    debt_micros = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Of the value, what settled the reader's debt, USD micros.",
+    )
+    debt_coins = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Coins that were not credited, because the debt came first.",
+    )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
@@ -90,11 +120,27 @@ class Purchase(DueRow):
                 name="payments_purchase_gateway_id",
                 condition=~Q(gateway_id=""),
             ),
+            models.Index(
+                fields=["provider", "payment_id"],
+                name="payments_purchase_payment_id",
+                condition=~Q(payment_id=""),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="payments_purchase_amounts",
                 condition=Q(coins__gt=0, price_micros__gt=0, tax_micros__gte=0, value_micros__gt=0),
+            ),
+            models.CheckConstraint(
+                name="payments_purchase_refunded",
+                condition=Q(
+                    refunded_micros__gte=0,
+                    refunded_micros__lte=F("price_micros") + F("tax_micros"),
+                    refunded_value_micros__gte=0,
+                    refunded_value_micros__lte=F("value_micros"),
+                    debt_micros__gte=0,
+                    debt_micros__lte=F("value_micros"),
+                ),
             ),
             models.CheckConstraint(
                 name="payments_purchase_settled_has_transaction",
@@ -112,8 +158,13 @@ class Purchase(DueRow):
 
     @property
     def total_coins(self) -> int:
-        """Coins and bonus coins: what the lot will hold."""
+        """Coins and bonus coins: what was ordered."""
         return self.coins + self.bonus_coins
+
+    @property
+    def credited_coins(self) -> int:
+        """What the lot holds, or will hold: less than ordered when a debt came first."""
+        return self.total_coins - self.debt_coins
 
     @property
     def total_micros(self) -> int:

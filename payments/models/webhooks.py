@@ -25,6 +25,8 @@ class WebhookEvent(DueRow):
     dedupe_key = models.CharField(max_length=128)
     kind = models.CharField(max_length=64)
     reference = models.CharField(max_length=128, default="", blank=True)
+    object_id = models.CharField(max_length=128, default="", db_default="", blank=True)
+    payment_id = models.CharField(max_length=128, default="", db_default="", blank=True)
     body = models.BinaryField(help_text="As it arrived.")
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.RECEIVED)
     error = models.CharField(max_length=300, default="", blank=True)

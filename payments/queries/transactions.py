@@ -20,6 +20,11 @@ TYPES = {
     TransactionKind.EXPIRY: "expiry",
     TransactionKind.COIN_TRANSFER: "transfer",
     TransactionKind.ADJUSTMENT: "adjustment",
+    TransactionKind.MONEY_REFUND: "refund",
+    TransactionKind.REFUND_FAILED: "refund",
+    TransactionKind.DISPUTE_LOST: "adjustment",
+    TransactionKind.LOSS_UNDONE: "adjustment",
+    TransactionKind.DEBT_RETURNED: "adjustment",
 }
 """The API's word for each kind that touches a reader's wallet."""
 
@@ -31,13 +36,24 @@ STATUSES: dict[str, str] = {
     Purchase.Status.SUCCEEDED: "succeeded",
     Purchase.Status.FAILED: "failed",
     Purchase.Status.EXPIRED: "expired",
+    # What became of a settled one, as HISTORY tells it.
+    "DISPUTED": "disputed",
+    "REFUNDED": "refunded",
+    "PARTIALLY_REFUNDED": "partially_refunded",
 }
 
 # Ids are uuid7, made when the event began: their order is the order of time, and the index of each
 # branch delivers it. A purchase is found by its own row, settled or not.
 HISTORY = """
 SELECT * FROM (
-    (SELECT p.id, 'COIN_PURCHASE' AS kind, p.status, p.coins + p.bonus_coins AS coins,
+    (SELECT p.id, 'COIN_PURCHASE' AS kind,
+            CASE WHEN p.status <> 'SUCCEEDED' THEN p.status
+                 WHEN EXISTS (SELECT FROM payments_dispute d WHERE d.purchase_id = p.id
+                              AND d.booked <> 'NONE') THEN 'DISPUTED'
+                 WHEN p.refunded_micros = 0 THEN p.status
+                 WHEN p.refunded_micros = p.price_micros + p.tax_micros THEN 'REFUNDED'
+                 ELSE 'PARTIALLY_REFUNDED' END AS status,
+            p.coins + p.bonus_coins - p.debt_coins AS coins,
             p.price_micros + p.tax_micros AS micros, p.currency, NULL AS content_id,
             NULL AS counterparty_id, p.provider, p.created_at, p.settled_at, NULL::uuid AS related
      FROM payments_purchase p
@@ -107,14 +123,13 @@ def history(
         order="ASC" if before else "DESC",
         window_p=_window("p.id", "p.created_at", only, after=after, before=before),
         window_t=_window("t.id", "t.occurred_at", only, after=after, before=before),
-        kind_p="AND %(kind)s IN ('', 'COIN_PURCHASE')",
-        kind_t="AND %(kind)s IN ('', t.kind)",
+        kind_p="AND (%(kinds)s::text[] IS NULL OR 'COIN_PURCHASE' = ANY(%(kinds)s))",
+        kind_t="AND (%(kinds)s::text[] IS NULL OR t.kind = ANY(%(kinds)s))",
     )
-    kinds = {name: str(kind) for kind, name in TYPES.items()}
     parameters = {
         "user": user_id,
         "limit": limit,
-        "kind": kinds[only.type] if only.type else "",
+        "kinds": [str(kind) for kind, name in TYPES.items() if name == only.type] or None,
         "since": only.since,
         "until": only.until,
         "after": after,

@@ -15,7 +15,7 @@ from legato_payments.lib.metrics import COIN_PURCHASES
 from legato_payments.lib.money import Money
 from payments import audit, ledger, outbox
 from payments.enums import LotOrigin
-from payments.gateways.base import ChargeState
+from payments.gateways.values import ChargeState
 from payments.ledger import balances, templates
 from payments.models import CoinBalance, CoinLot, Purchase
 from payments.outbox import EventType
@@ -37,7 +37,7 @@ def settle(*, purchase_id: UUID, state: ChargeState, now: datetime) -> Purchase:
     wallet = balances.lock(user_id=user_id)
     purchase = lock(purchase_id)
     if purchase.status == Status.SUCCEEDED:
-        return purchase
+        return _complete(purchase, state, now=now)
     if mismatch := _mismatch(purchase, state):
         return _quarantine(purchase, mismatch, now=now)
 
@@ -48,9 +48,9 @@ def settle(*, purchase_id: UUID, state: ChargeState, now: datetime) -> Purchase:
     purchase.settled_at = now
     purchase.transaction_id = purchase.pk
     purchase.gateway_id = state.gateway_id
+    purchase.payment_id = state.payment_id or state.gateway_id
     purchase.failure_code = ""
     purchase.quarantine_reason = ""
-    purchase.fee_micros = state.fee.micros if state.fee else None
     purchase.action = None
     purchase.finish()
     purchase.save()
@@ -94,6 +94,17 @@ def lock(purchase_id: UUID) -> Purchase:
     return Purchase.objects.select_for_update(no_key=True).get(pk=purchase_id)
 
 
+def _complete(purchase: Purchase, state: ChargeState, *, now: datetime) -> Purchase:
+    """What the gateway tells only later of a payment that is settled: its fee, above all."""
+    if purchase.fee_micros is None and state.fee:
+        _post_fee(purchase, state, occurred_at=now)
+        purchase.save(update_fields=["fee_micros", "fee_currency"])
+    if not purchase.payment_id and state.payment_id:
+        purchase.payment_id = state.payment_id
+        purchase.save(update_fields=["payment_id"])
+    return purchase
+
+
 def _mismatch(purchase: Purchase, state: ChargeState) -> str:
     due = Money(purchase.total_micros, purchase.currency)
     if state.reference != purchase.reference:
@@ -127,25 +138,56 @@ def _post(purchase: Purchase, wallet: CoinBalance, state: ChargeState, *, now: d
         actor="system:settle",
         fx_rate=purchase.fx_rate,
     )
+    debt = min(wallet.debt_micros, purchase.value_micros)
+    credited = _credited(purchase, debt)
     ledger.post(
         templates.coin_purchase(
             user_id=purchase.user_id,
-            coins=purchase.total_coins,
+            coins=credited,
             provider=purchase.provider,
             currency=purchase.currency,
             price=purchase.price_micros,
             tax=purchase.tax_micros,
             value=purchase.value_micros,
             jurisdiction=purchase.country or "ZZ",
+            debt=debt,
         ),
         header,
     )
+    purchase.debt_micros = debt
+    purchase.debt_coins = purchase.total_coins - credited
+    _settle_debt(wallet, debt)
+    if credited:
+        _issue(purchase, wallet, state, now=now)
+    else:
+        wallet.save()
+    if state.fee:
+        _post_fee(purchase, state, occurred_at=header.occurred_at)
+
+
+def _credited(purchase: Purchase, debt: int) -> int:
+    """The coins for what the reader's debt leaves of the price (ledger.md, section 4, row 13)."""
+    rest = purchase.value_micros - debt
+    coins = purchase.total_coins * rest // purchase.value_micros
+    # A rest worth less than a coin still belongs to the reader.
+    return max(coins, 1) if rest else 0
+
+
+def _settle_debt(wallet: CoinBalance, debt: int) -> None:
+    """Owe less. Who owes nothing any more can spend again; the caller saves the wallet."""
+    wallet.debt_micros -= debt
+    if debt and not wallet.debt_micros:
+        wallet.blocked_by = ""
+
+
+def _issue(purchase: Purchase, wallet: CoinBalance, state: ChargeState, *, now: datetime) -> None:
+    fee = state.fee
     lot = CoinLot(
         origin=LotOrigin.PURCHASE,
         is_purchased=True,
-        coins=purchase.total_coins,
-        value_micros=purchase.value_micros,
-        fee_micros=state.fee.micros if state.fee else None,
+        coins=purchase.credited_coins,
+        value_micros=purchase.value_micros - purchase.debt_micros,
+        fee_micros=fee.micros if fee and fee.currency == purchase.currency else None,
         paid_micros=purchase.total_micros,
         paid_unit=purchase.currency,
         purchase=purchase,
@@ -153,16 +195,47 @@ def _post(purchase: Purchase, wallet: CoinBalance, state: ChargeState, *, now: d
         priority=CoinLot.PAID_PRIORITY,
         created_at=now,
     )
-    balances.issue(wallet=wallet, lot=lot, bonus_coins=purchase.bonus_coins)
-    if state.fee and state.fee.micros:
-        _post_fee(purchase, state.fee, occurred_at=header.occurred_at)
+    bonus = min(purchase.bonus_coins, purchase.credited_coins)
+    balances.issue(wallet=wallet, lot=lot, bonus_coins=bonus)
 
 
-def _post_fee(purchase: Purchase, fee: Money, *, occurred_at: datetime) -> None:
+def _post_fee(purchase: Purchase, state: ChargeState, *, occurred_at: datetime) -> None:
+    """Book what the gateway kept, and what it converted, by its own figures."""
+    fee, settled = state.fee, state.settled
+    assert fee is not None
+    if settled and settled.currency != purchase.currency:
+        _post_more(
+            purchase,
+            "conversion",
+            templates.conversion(
+                provider=purchase.provider,
+                currency=purchase.currency,
+                amount=purchase.total_micros,
+                settled_currency=settled.currency,
+                settled=settled.micros,
+            ),
+            occurred_at=occurred_at,
+        )
+    if fee.micros:
+        _post_more(
+            purchase,
+            "fee",
+            templates.gateway_fee(
+                provider=purchase.provider, currency=fee.currency, fee=fee.micros
+            ),
+            occurred_at=occurred_at,
+        )
+    purchase.fee_micros = fee.micros
+    purchase.fee_currency = fee.currency
+
+
+def _post_more(
+    purchase: Purchase, event: str, draft: templates.Draft, *, occurred_at: datetime
+) -> None:
     ledger.post(
-        templates.gateway_fee(provider=purchase.provider, currency=fee.currency, fee=fee.micros),
+        draft,
         ledger.Header(
-            key=f"purchase:{purchase.pk}:fee",
+            key=f"purchase:{purchase.pk}:{event}",
             occurred_at=occurred_at,
             source_type="purchase",
             source_id=str(purchase.pk),
@@ -197,7 +270,8 @@ def _tell(purchase: Purchase, action: str, *, now: datetime, reason: str = "") -
 
 def _settled_event(purchase: Purchase, *, now: datetime) -> outbox.Event:
     tax = Money(purchase.tax_micros, purchase.currency)
-    details = {"bonus_coins": purchase.bonus_coins, "tax": tax.to_json()}
+    bonus = min(purchase.bonus_coins, purchase.credited_coins)
+    details = {"bonus_coins": bonus, "tax": tax.to_json()}
     return _event(purchase, EventType.PURCHASE_SETTLED, details, now=now)
 
 
@@ -215,7 +289,7 @@ def _event(
         payload={
             "transaction_id": str(purchase.pk),
             "user_id": purchase.user_id,
-            "coins": purchase.total_coins,
+            "coins": purchase.credited_coins,
             "total": Money(purchase.total_micros, purchase.currency).to_json(),
             "gateway": purchase.provider.lower(),
             **details,

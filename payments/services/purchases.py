@@ -11,24 +11,28 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db.transaction import atomic
 
 from legato_payments.lib import jobs
-from legato_payments.lib.errors import Declined, Missing, Unavailable
+from legato_payments.lib.errors import Declined, Missing
 from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import gateway_reference
 from legato_payments.lib.money import Money
-from payments.gateways import base, registry
+from payments.gateways import base, registry, values
 from payments.models import Policy, Purchase
 from payments.queries import policies
+from payments.services import attempts, quotes
 from payments.services import purchase_outcomes as outcomes
-from payments.services import quotes
 
 log = structlog.get_logger(__name__)
 
 Status = Purchase.Status
 
 POLL_LEASE = timedelta(seconds=60)
+
+GIVE_UP = timedelta(hours=24)
+"""How long after its time a payment page that cannot be closed is still asked about."""
 
 
 class PurchaseUnknown(Missing):
@@ -41,11 +45,6 @@ class PaymentDeclined(Declined):
     """The saved method was refused; ``decline_code`` is the gateway's."""
 
     title = "The payment was declined."
-
-
-class GatewayUnavailable(Unavailable):
-    code = "gateway_unavailable"
-    title = "The payment gateway does not answer. Try again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +68,7 @@ class Order:
     consent: dict[str, Any] | None = None
     preferred_gateway: str = ""
     saved_method: str | None = None
+    off_session: bool = False
 
 
 def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
@@ -82,8 +82,8 @@ def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
         quotes.BelowMinimum: The gateway does not take so small a payment.
         quotes.TooManyCoins: The top-up is larger than allowed.
         currency_rates.RateUnavailable: The price needs an exchange rate, and there is none.
-        GatewayUnavailable: No gateway, or no answer; nothing was charged for certain or it will
-            be found out. Try again with the same key.
+        attempts.GatewayUnavailable: No gateway, or no answer; nothing was charged for certain or
+            it will be found out. Try again with the same key.
         PaymentDeclined: The saved method was refused.
     """
     purchase = Purchase.objects.filter(pk=purchase_id).first()
@@ -94,17 +94,17 @@ def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
     return _open_at_gateway(purchase, order, now=now)
 
 
-def apply(*, purchase_id: UUID, state: base.ChargeState, now: datetime) -> Purchase:
+def apply(*, purchase_id: UUID, state: values.ChargeState, now: datetime) -> Purchase:
     """Bring a purchase to what the gateway says of its payment. Safe to call again, in any order.
 
     A payment that does not match ours is quarantined for finance, never credited.
     """
     match state.outcome:
-        case base.Outcome.SUCCEEDED:
+        case values.Outcome.SUCCEEDED:
             return outcomes.settle(purchase_id=purchase_id, state=state, now=now)
-        case base.Outcome.FAILED:
+        case values.Outcome.FAILED:
             return outcomes.fail(purchase_id, state.failure_code, now=now)
-        case base.Outcome.CANCELLED:
+        case values.Outcome.CANCELLED:
             return outcomes.expire(purchase_id, now=now)
         case _:
             return Purchase.objects.get(pk=purchase_id)
@@ -115,7 +115,7 @@ def confirm(*, purchase_id: UUID, user_id: str, now: datetime) -> Purchase:
 
     Raises:
         PurchaseUnknown: The reader has no such purchase.
-        GatewayUnavailable: The gateway does not answer.
+        attempts.GatewayUnavailable: The gateway does not answer.
     """
     purchase = Purchase.objects.filter(pk=purchase_id, user_id=user_id).first()
     if purchase is None:
@@ -123,9 +123,9 @@ def confirm(*, purchase_id: UUID, user_id: str, now: datetime) -> Purchase:
     if purchase.status in (Status.SUCCEEDED, Status.QUARANTINED):
         return purchase
     try:
-        state = registry.charge_gateway(purchase.provider).get_charge(reference=purchase.reference)
+        state = read(purchase)
     except base.GatewayError as error:
-        raise GatewayUnavailable(retry_after=5) from error
+        raise attempts.GatewayUnavailable(retry_after=5) from error
     return apply(purchase_id=purchase.pk, state=state, now=now) if state else purchase
 
 
@@ -144,12 +144,25 @@ def poll(*, purchase_id: UUID, now: datetime) -> None:
     _plan_next(purchase, now=now)
 
 
+def read(purchase: Purchase) -> values.ChargeState | None:
+    """What the gateway says of a purchase's payment; ``None``: it certainly has none.
+
+    Raises:
+        base.GatewayError: It does not answer.
+    """
+    return registry.charge_gateway(purchase.provider).get_charge(
+        reference=purchase.reference,
+        gateway_id=purchase.gateway_id,
+        since=purchase.created_at,
+    )
+
+
 def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
     try:
         provider = registry.route(currency=order.currency, preferred=order.preferred_gateway)
         gateway = registry.charge_gateway(provider)
     except registry.NotConfigured as error:
-        raise GatewayUnavailable(str(error), retry_after=60) from error
+        raise attempts.GatewayUnavailable(str(error), retry_after=60) from error
     quote = quotes.quote(
         package_id=order.package_id,
         coins=order.coins,
@@ -180,19 +193,22 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
 
 
 def _open_at_gateway(purchase: Purchase, order: Order, *, now: datetime) -> Purchase:
-    request = base.ChargeRequest(
+    request = values.ChargeRequest(
         reference=purchase.reference,
         amount=Money(purchase.total_micros, purchase.currency),
-        customer=base.CustomerRef(purchase.user_id, order.email),
+        customer=values.CustomerRef(purchase.user_id, order.email),
         description=f"{purchase.total_coins:,} Legato coins",
-        metadata={"legato_reference": purchase.reference, "purchase_id": str(purchase.pk)},
+        metadata=_metadata(purchase),
         return_url=purchase.return_url or None,
         saved_method=order.saved_method,
+        off_session=order.off_session,
+        inline=settings.STRIPE_CHECKOUT == "inline",
+        expires_at=purchase.expires_at,
     )
     try:
         gateway = registry.charge_gateway(purchase.provider)
         failpoint("purchase.created")
-        state = gateway.create_charge(request, key=f"purchase:{purchase.pk}:charge", now=now)
+        state = _charge(purchase, gateway, request, now=now)
         failpoint("purchase.charged")
     except base.Declined as error:
         outcomes.fail(purchase.pk, error.code, now=now)
@@ -200,19 +216,59 @@ def _open_at_gateway(purchase: Purchase, order: Order, *, now: datetime) -> Purc
     except base.GatewayError as error:
         # Unavailable or ambiguous: the row stays CREATED, and the poller asks by our reference.
         log.warning("charge_not_opened", purchase_id=str(purchase.pk), error=repr(error))
-        raise GatewayUnavailable(retry_after=5) from error
+        raise attempts.GatewayUnavailable(retry_after=5) from error
     _store_opened(purchase.pk, state)
     failpoint("purchase.opened")
     return apply(purchase_id=purchase.pk, state=state, now=now)
 
 
+def _charge(
+    purchase: Purchase,
+    gateway: base.ChargeGateway,
+    request: values.ChargeRequest,
+    *,
+    now: datetime,
+) -> values.ChargeState:
+    key = f"purchase:{purchase.pk}:charge"
+    operation = attempts.Operation(
+        provider=purchase.provider,
+        name="charge",
+        key=key,
+        reference=purchase.reference,
+        object_type="purchase",
+        object_id=str(purchase.pk),
+        request={"amount": request.amount.to_json()},
+    )
+    return attempts.send(
+        operation, lambda: gateway.create_charge(request, key=key, now=now), now=now
+    )
+
+
+def _metadata(purchase: Purchase) -> dict[str, str]:
+    """What the gateway keeps with the payment: enough to make the purchase again from it."""
+    return {
+        "legato_reference": purchase.reference,
+        "purchase_id": str(purchase.pk),
+        "user_id": purchase.user_id,
+        "coins": str(purchase.coins),
+        "bonus_coins": str(purchase.bonus_coins),
+        "currency": purchase.currency,
+        "price_micros": str(purchase.price_micros),
+        "tax_micros": str(purchase.tax_micros),
+        "value_micros": str(purchase.value_micros),
+        "fx_rate": "" if purchase.fx_rate is None else f"{purchase.fx_rate:f}",
+        "country": purchase.country,
+    }
+
+
 @atomic
-def _store_opened(purchase_id: UUID, state: base.ChargeState) -> None:
+def _store_opened(purchase_id: UUID, state: values.ChargeState) -> None:
     purchase = outcomes.lock(purchase_id)
     # A webhook may have been faster than the answer to our own call.
     if purchase.status == Status.CREATED:
         purchase.status = Status.PENDING
         purchase.gateway_id = state.gateway_id
+        purchase.payment_id = state.payment_id
         purchase.action = state.action.to_json() if state.action else None
         purchase.save()
 
@@ -221,12 +277,42 @@ def _ask(purchase: Purchase, *, now: datetime) -> Purchase:
     gateway = registry.charge_gateway(purchase.provider)
     if now >= purchase.expires_at:
         # Closed at the gateway first: nobody can pay any more for what we give up.
-        state = gateway.cancel_charge(reference=purchase.reference, now=now)
-        if state is None:
-            return outcomes.expire(purchase.pk, now=now)
+        state = gateway.cancel_charge(
+            reference=purchase.reference,
+            gateway_id=purchase.gateway_id,
+            since=purchase.created_at,
+            now=now,
+        )
     else:
-        state = gateway.get_charge(reference=purchase.reference)
-    return apply(purchase_id=purchase.pk, state=state, now=now) if state else purchase
+        state = read(purchase)
+    _resolve_attempt(purchase, state, now=now)
+    if state is None:
+        is_over = now >= purchase.expires_at
+        return outcomes.expire(purchase.pk, now=now) if is_over else purchase
+    if purchase.status == Status.CREATED:
+        _store_opened(purchase.pk, state)
+    return _apply_late(purchase, state, now=now)
+
+
+def _resolve_attempt(
+    purchase: Purchase, state: values.ChargeState | None, *, now: datetime
+) -> None:
+    if purchase.status == Status.CREATED:
+        attempts.resolve(
+            object_type="purchase",
+            object_id=purchase.pk,
+            operation="charge",
+            was_done=state is not None,
+            now=now,
+        )
+
+
+def _apply_late(purchase: Purchase, state: values.ChargeState, *, now: datetime) -> Purchase:
+    is_open = state.outcome in (values.Outcome.ACTION_REQUIRED, values.Outcome.PENDING)
+    if is_open and now >= purchase.expires_at + GIVE_UP:
+        # Not every gateway closes a page. Money that still comes turns EXPIRED into SUCCEEDED.
+        return outcomes.expire(purchase.pk, now=now)
+    return apply(purchase_id=purchase.pk, state=state, now=now)
 
 
 @atomic

@@ -3,8 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.db.transaction import atomic
+
 from legato_payments.lib.errors import Conflict
-from payments import outbox
+from payments import audit, outbox
 from payments.ledger import Burned, balances
 from payments.models import CoinBalance, LotUse
 from payments.outbox import EventType
@@ -13,6 +15,11 @@ from payments.outbox import EventType
 class InsufficientCoins(Conflict):
     code = "insufficient_coins"
     title = "There are not enough coins in the wallet."
+
+
+class WalletBlocked(Conflict):
+    code = "wallet_blocked"
+    title = "Nothing can be spent from this wallet until a lost dispute is settled."
 
 
 def lock(*, user_id: str) -> CoinBalance:
@@ -39,8 +46,11 @@ def burn(
         purchased_only: Leave promotional coins alone, as tips do.
 
     Raises:
+        WalletBlocked: A lost dispute is not settled; only finance takes coins now.
         InsufficientCoins: The wallet holds fewer coins that can be used so; nothing changed.
     """
+    if wallet.blocked_by and kind != LotUse.Kind.ADJUSTMENT:
+        raise WalletBlocked
     burned = balances.burn(
         wallet=wallet,
         coins=coins,
@@ -57,6 +67,32 @@ def burn(
             available_coins=available,
         )
     return burned
+
+
+@atomic
+def unblock(*, user_id: str, actor: str, reason: str, now: datetime) -> CoinBalance:
+    """Let a reader spend again although a lost dispute is not settled.
+
+    Raises:
+        audit.ReasonMissing: ``reason`` is empty.
+    """
+    if not reason.strip():
+        raise audit.ReasonMissing
+    wallet = lock(user_id=user_id)
+    if wallet.blocked_by:
+        audit.record(
+            actor=actor,
+            action="payments.wallet.unblocked",
+            object_type="user",
+            object_id=user_id,
+            now=now,
+            before={"blocked_by": wallet.blocked_by},
+            after={"blocked_by": "", "debt_micros": wallet.debt_micros},
+            reason=reason,
+        )
+        wallet.blocked_by = ""
+        wallet.save(update_fields=["blocked_by"])
+    return wallet
 
 
 def changed_event(

@@ -1,22 +1,100 @@
-"""What ``payments`` does about gateway events. Events are hints: the payment is read again."""
+"""What ``payments`` does about gateway events. Events are hints: the object is read again."""
 
 from datetime import datetime
 
 from payments.gateways import registry as gateways
-from payments.gateways.base import EventKind
-from payments.models import Purchase, WebhookEvent
-from payments.services import purchases
+from payments.gateways.values import DisputeState, EventKind, RefundState
+from payments.models import Purchase, Refund, WebhookEvent
+from payments.services import disputes, purchases, refund_outcomes, refunds_adopted
 from payments.webhooks.registry import handles
 
 
-@handles(EventKind.PAYMENT_SUCCEEDED, EventKind.PAYMENT_FAILED, EventKind.PAYMENT_CANCELLED)
+@handles(
+    EventKind.PAYMENT_SUCCEEDED,
+    EventKind.PAYMENT_FAILED,
+    EventKind.PAYMENT_CANCELLED,
+    EventKind.PAYMENT_CHANGED,
+)
 def payment_changed(event: WebhookEvent, now: datetime) -> None:
     """Bring the purchase to what the gateway says of its payment now."""
-    purchase = Purchase.objects.filter(provider=event.provider, reference=event.reference).first()
+    purchase = _purchase_of(event)
     if purchase is None:
         raise LookupError(f"no purchase has the reference {event.reference}")
-    state = gateways.charge_gateway(event.provider).get_charge(reference=event.reference)
+    _read_again(purchase, now=now)
+
+
+@handles(EventKind.REFUND_CHANGED)
+def refund_changed(event: WebhookEvent, now: datetime) -> None:
+    """Bring the refund to what the gateway says of it now; write one down that we do not know."""
+    purchase = _purchase_of(event)
+    if purchase is None:
+        raise LookupError(f"no purchase has the payment {event.payment_id or event.reference}")
+    known = purchase.refunds.all()
+    if event.object_id:
+        known = known.filter(gateway_id__in=[event.object_id, ""])
+    for refund in known:
+        state = _refund_state(purchase, refund)
+        if state is not None:
+            refund_outcomes.apply(refund_id=refund.pk, state=state, now=now)
+    if event.object_id and not known.filter(gateway_id=event.object_id).exists():
+        _adopt(purchase, event.object_id, now=now)
+
+
+@handles(EventKind.DISPUTE_CHANGED)
+def dispute_changed(event: WebhookEvent, now: datetime) -> None:
+    """Bring the dispute to what the gateway says of it now."""
+    state = gateways.charge_gateway(event.provider).get_dispute(gateway_id=event.object_id)
+    if state is None:
+        raise LookupError(f"the gateway does not know the dispute {event.object_id} yet")
+    purchase = disputes.find_purchase(provider=event.provider, state=state)
+    if purchase is None:
+        raise LookupError(f"no purchase has the payment {state.payment_id}")
+    take_dispute(purchase, state, now=now)
+
+
+def take_dispute(purchase: Purchase, state: DisputeState, *, now: datetime) -> None:
+    """A dispute may be told of before the payment it is about: that comes first."""
+    if purchase.status != Purchase.Status.SUCCEEDED:
+        purchase = _read_again(purchase, now=now)
+    if purchase.status != Purchase.Status.SUCCEEDED:
+        raise LookupError(f"the disputed purchase {purchase.pk} is not settled")
+    disputes.apply(purchase_id=purchase.pk, state=state, now=now)
+
+
+def _purchase_of(event: WebhookEvent) -> Purchase | None:
+    purchases_there = Purchase.objects.filter(provider=event.provider)
+    found = None
+    if event.reference:
+        found = purchases_there.filter(reference=event.reference).first()
+    if found is None and event.payment_id:
+        found = purchases_there.filter(payment_id=event.payment_id).first()
+    return found
+
+
+def _read_again(purchase: Purchase, *, now: datetime) -> Purchase:
+    state = purchases.read(purchase)
     if state is None:
         # Told of before it can be read: dropped now, it would be lost if the purchase has expired.
-        raise LookupError(f"the gateway does not know {event.reference} yet")
-    purchases.apply(purchase_id=purchase.pk, state=state, now=now)
+        raise LookupError(f"the gateway does not know {purchase.reference} yet")
+    return purchases.apply(purchase_id=purchase.pk, state=state, now=now)
+
+
+def _refund_state(purchase: Purchase, refund: Refund) -> RefundState | None:
+    return gateways.charge_gateway(purchase.provider).get_refund(
+        reference=refund.reference,
+        payment_id=purchase.payment_id,
+        charge_reference=purchase.reference,
+        gateway_id=refund.gateway_id,
+        since=refund.requested_at,
+    )
+
+
+def _adopt(purchase: Purchase, gateway_id: str, *, now: datetime) -> None:
+    state = gateways.charge_gateway(purchase.provider).get_refund(
+        reference="",
+        payment_id=purchase.payment_id,
+        charge_reference=purchase.reference,
+        gateway_id=gateway_id,
+    )
+    if state is not None:
+        refunds_adopted.adopt(purchase=purchase, state=state, now=now)

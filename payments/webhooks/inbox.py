@@ -31,8 +31,13 @@ class SignatureRefused(Invalid):
     title = "The delivery is not authentic."
 
 
-def receive(*, provider: str, body: bytes, headers: Mapping[str, str], now: datetime) -> int:
+def receive(
+    *, provider: str, body: bytes, headers: Mapping[str, str], now: datetime, remote: str = ""
+) -> int:
     """Store the events of one authentic delivery; those known already are left alone.
+
+    Args:
+        remote: The address it came from.
 
     Returns:
         How many events are new.
@@ -42,12 +47,12 @@ def receive(*, provider: str, body: bytes, headers: Mapping[str, str], now: date
         SignatureRefused: Forged, altered, too old or dated in the future; nothing was read.
     """
     try:
-        events = gateways.verifier(provider).verify(body, headers, now=now)
+        events = gateways.verifier(provider).verify(body, headers, now=now, remote=remote)
     except gateways.NotConfigured as error:
         raise ProviderUnknown from error
     except SignatureInvalid as error:
-        _count(provider, "unread", "forged")
-        log.warning("webhook_refused", provider=provider, reason=str(error))
+        _count(provider, "unread", f"refused_{error.code or 'signature'}")
+        log.warning("webhook_refused", provider=provider, code=error.code, reason=str(error))
         raise SignatureRefused from error
 
     fresh = 0
@@ -58,7 +63,9 @@ def receive(*, provider: str, body: bytes, headers: Mapping[str, str], now: date
                 dedupe_key=event.dedupe_key,
                 defaults={
                     "kind": event.kind,
-                    "reference": event.reference,
+                    "reference": event.reference[:128],
+                    "object_id": event.object_id[:128],
+                    "payment_id": event.payment_id[:128],
                     "body": body,
                     "received_at": now,
                     "next_attempt_at": now,

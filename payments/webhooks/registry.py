@@ -7,7 +7,7 @@ apps above it.
 from collections.abc import Callable
 from datetime import datetime
 
-from payments.gateways.base import EventKind
+from payments.gateways.values import EventKind
 from payments.models import WebhookEvent
 
 Handler = Callable[[WebhookEvent, datetime], None]

@@ -13,7 +13,8 @@ class Earning(AppendOnly):
     """One writer's part of one ledger transaction, in USD micros. Append-only.
 
     Pending until ``matures_at``, available afterwards. A reversal is a row of its own with a
-    negative amount and the maturity of the row it reverses.
+    negative amount and the maturity of the row it reverses. A lost dispute claws back a part of an
+    earning, perhaps several times; a dispute that is won after all gives such a part back.
     """
 
     # Found through the unique index of (transaction, writer, stream).
@@ -45,16 +46,30 @@ class Earning(AppendOnly):
     reverses = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="reversed_by"
     )
+    claws_back = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="clawbacks", db_index=False
+    )
+    gives_back = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="given_back_by"
+    )
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                name="revenue_earning_once", fields=["transaction", "writer", "stream"]
+                name="revenue_earning_once",
+                fields=["transaction", "writer", "stream"],
+                condition=Q(claws_back__isnull=True, gives_back__isnull=True),
+            ),
+            models.UniqueConstraint(
+                name="revenue_earning_clawed_back_once",
+                fields=["claws_back", "transaction"],
+                condition=Q(claws_back__isnull=False),
             ),
             models.CheckConstraint(
                 name="revenue_earning_sign",
-                condition=Q(reverses__isnull=True, amount_micros__gte=0)
-                | Q(reverses__isnull=False, amount_micros__lte=0),
+                condition=Q(reverses__isnull=True, claws_back__isnull=True, amount_micros__gte=0)
+                | Q(reverses__isnull=False, gives_back__isnull=True, amount_micros__lte=0)
+                | Q(claws_back__isnull=False, gives_back__isnull=True, amount_micros__lte=0),
             ),
         ]
         indexes: ClassVar = [

@@ -133,7 +133,7 @@ def events_of(rows: Iterable[Earning]) -> list[outbox.Event]:
     """What other services are told of earnings just written, reversals included."""
     return [
         outbox.Event(
-            type=EventType.EARNING_REVERSED if earning.reverses else EventType.EARNING_ACCRUED,
+            type=_event_type(earning),
             subject=earning.writer_id,
             payload=_payload(earning),
             occurred_at=earning.occurred_at,
@@ -142,8 +142,13 @@ def events_of(rows: Iterable[Earning]) -> list[outbox.Event]:
     ]
 
 
+def _event_type(earning: Earning) -> EventType:
+    is_taken = earning.reverses or earning.claws_back
+    return EventType.EARNING_REVERSED if is_taken else EventType.EARNING_ACCRUED
+
+
 def _payload(earning: Earning) -> dict[str, object]:
-    original = earning.reverses
+    original = earning.reverses or earning.claws_back
     return {
         "transaction_id": str(earning.transaction_id),
         "writer_id": earning.writer_id,

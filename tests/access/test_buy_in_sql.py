@@ -255,6 +255,8 @@ def assert_earned(
             "occurred_at": now,
             "matures_at": part.claim.matures_at,
             "reverses_id": None,
+            "claws_back_id": None,
+            "gives_back_id": None,
         }
         for part in parts
     ]

@@ -289,16 +289,6 @@ def test_without_the_content_services_word_a_reader_gives_back_five_a_day(reader
     refund(sales[6], now=NOW + 12 * HOUR)  # midnight, another day
 
 
-def test_a_purchase_of_coins_is_not_paid_back_here() -> None:
-    purchase = factories.buy_coins()
-    before = books.fingerprint()
-
-    response = ask(purchase.pk)
-
-    assert (response.status_code, response.json()["code"]) == (422, "money_refund_unavailable")
-    assert books.fingerprint() == before
-
-
 def test_a_tip_is_not_given_back(reader: str) -> None:
     factories.put_content()
     sent = tips.send(

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
-from jsonschema import Draft7Validator, FormatChecker  # type: ignore[import-untyped]
+from jsonschema import Draft7Validator, FormatChecker
 
 type Schema = dict[str, Any]
 

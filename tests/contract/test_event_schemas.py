@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, FormatChecker
 
 from access.services import content, reversals, tips
 from payments.models import OutboxEvent

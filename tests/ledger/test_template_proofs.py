@@ -87,13 +87,21 @@ def _shares() -> Iterator[dict[str, Amount]]:
     yield {writer: Amount({writer: 1}) for writer in many}
 
 
+def _parts(name: str) -> Iterator[dict[str, Amount]]:
+    """The same with fewer choices, for a template that takes several mappings."""
+    for number in (0, 1, 3):
+        owners = [f"{name}-{index}" for index in range(number)]
+        yield {owner: Amount({owner: 1}) for owner in owners}
+    yield {f"{name}-none": Amount({})}
+
+
 def _balanced_lines() -> Iterator[list[Any]]:
-    """What a reversal takes: any transaction that is balanced, in one unit and in two."""
+    """What a mirror image takes: any balanced transaction, of accounts that all of them know."""
     for number in (2, 3, 7):
         amounts = [Amount({f"line-{index}": 1}) for index in range(number - 1)]
         coins = Amount({"coins": 1})
         yield [
-            *(Line(chart.writer(f"w{at}"), amount) for at, amount in enumerate(amounts)),  # type: ignore[arg-type]
+            *(Line(chart.coins_deferred(), amount) for amount in amounts),  # type: ignore[arg-type]
             Line(chart.coins_deferred(), -sum(amounts, Amount({}))),  # type: ignore[arg-type]
             Line(chart.wallet("reader"), coins),  # type: ignore[arg-type]
             Line(chart.coins_issued(), -coins),  # type: ignore[arg-type]
@@ -105,13 +113,14 @@ def _cases(template: Template) -> Iterator[Arguments]:
     choices: list[list[Any]] = []
     hints = {n: t for n, t in get_type_hints(template).items() if n != "return"}
     amounts = [name for name, kind in hints.items() if kind is int]
+    has_many = list(hints.values()).count(Mapping[str, int]) > 1
     for name, kind in hints.items():
         if kind is int:
             choices.append([None])
         elif kind is str:
             choices.append(list(Currency) if name == "currency" else [f"some-{name}"])
         elif kind == Mapping[str, int]:
-            choices.append(list(_shares()))
+            choices.append(list(_parts(name) if has_many else _shares()))
         elif kind == Sequence[Line]:
             choices.append(list(_balanced_lines()))
         else:
@@ -121,7 +130,11 @@ def _cases(template: Template) -> Iterator[Arguments]:
         for symbols in _symbols(*amounts):
             case = {**arguments, **dict(zip(amounts, symbols, strict=True))}
             # For the book currency the caller gives one number twice (docstring of the template).
-            if case.get("currency") == BOOK_CURRENCY and "value" in case:
+            if (
+                case.get("currency") == BOOK_CURRENCY
+                and {"price", "value"} <= set(amounts)
+                and ("goodwill" not in case)
+            ):
                 case["value"] = case["price"]
             yield case
 
@@ -152,13 +165,17 @@ def test_nets_to_zero_for_every_input(name: str) -> None:
     assert prove(TEMPLATES[name])
 
 
+MIRRORS = (TransactionKind.REVERSAL, TransactionKind.REFUND_FAILED, TransactionKind.LOSS_UNDONE)
+"""Whose lines are those of another transaction."""
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_touches_the_accounts_of_its_kind_and_no_others(name: str) -> None:
     drafts = prove(TEMPLATES[name])
 
     (kind,) = {draft.kind for draft in drafts}
     touched = {line.account.head for draft in drafts for line in draft.lines}
-    if kind is TransactionKind.REVERSAL:
+    if kind in MIRRORS:
         assert touched <= templates.ACCOUNTS[kind]
     else:
         assert touched == templates.ACCOUNTS[kind]

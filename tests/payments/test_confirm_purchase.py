@@ -8,7 +8,7 @@ from legato_payments.lib.errors import DomainError
 from legato_payments.lib.ids import uuid7
 from payments.gateways.sandbox import books
 from payments.models import Purchase, SandboxCharge
-from payments.services import purchases
+from payments.services import attempts, purchases
 from tests import factories
 from tests.factories import NOW, READER
 from tests.payments import books_of
@@ -61,7 +61,7 @@ def test_a_refused_payment_fails() -> None:
 
 
 def test_a_payment_that_never_reached_the_gateway_stays_as_it_is() -> None:
-    with pytest.raises(purchases.GatewayUnavailable):
+    with pytest.raises(attempts.GatewayUnavailable):
         factories.start_purchase(saved_method="pm_timeout_before")
     purchase = Purchase.objects.get()
 
@@ -114,5 +114,5 @@ def test_a_gateway_that_does_not_answer_is_said_to_the_reader(settings: Any) -> 
     with books_of.nothing_changed(), pytest.raises(DomainError) as refusal:
         confirm(purchase)
 
-    assert isinstance(refusal.value, purchases.GatewayUnavailable)
+    assert isinstance(refusal.value, attempts.GatewayUnavailable)
     assert refusal.value.retry_after == 5

@@ -7,11 +7,11 @@ import pytest
 
 from legato_payments.lib.money import Money
 from payments import tasks
-from payments.gateways.base import ChargeRequest, CustomerRef
 from payments.gateways.registry import charge_gateway
 from payments.gateways.sandbox import books
+from payments.gateways.values import ChargeRequest, CustomerRef
 from payments.models import Purchase, SandboxCharge, WebhookEvent
-from payments.services import purchases
+from payments.services import attempts, purchases
 from tests import factories
 from tests.factories import NOW, READER
 from tests.payments import books_of
@@ -31,7 +31,7 @@ def poll(purchase: Purchase, now: datetime) -> Purchase:
 
 def unreachable() -> Purchase:
     """A purchase whose payment was never opened."""
-    with pytest.raises(purchases.GatewayUnavailable):
+    with pytest.raises(attempts.GatewayUnavailable):
         factories.start_purchase(saved_method="pm_timeout_before")
     return Purchase.objects.get()
 

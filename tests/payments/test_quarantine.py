@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from legato_payments.lib.money import Money
-from payments.gateways.base import ChargeState
 from payments.gateways.sandbox import books
+from payments.gateways.values import ChargeState
 from payments.models import Purchase, SandboxCharge
 from payments.services import purchases
 from tests import factories

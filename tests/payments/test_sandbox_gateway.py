@@ -7,17 +7,11 @@ from typing import Any
 import pytest
 
 from legato_payments.lib.money import Money
-from payments.gateways.base import (
-    ChargeRequest,
-    CustomerRef,
-    EventKind,
-    InvalidRequest,
-    Outcome,
-    SignatureInvalid,
-)
+from payments.gateways.base import InvalidRequest, SignatureInvalid
 from payments.gateways.sandbox import books, signatures
 from payments.gateways.sandbox.books import Decision
 from payments.gateways.sandbox.gateway import SandboxGateway
+from payments.gateways.values import ChargeRequest, CustomerRef, EventKind, Outcome
 from payments.models import SandboxCharge, SandboxDelivery
 from tests.factories import NOW, READER
 

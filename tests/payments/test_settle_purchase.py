@@ -6,8 +6,8 @@ import pytest
 
 from legato_payments.lib.money import Money
 from payments.enums import TransactionKind
-from payments.gateways.base import Outcome
 from payments.gateways.sandbox import books
+from payments.gateways.values import Outcome
 from payments.models import CoinBalance, CoinLot, Purchase, Transaction
 from payments.services import purchases
 from tests import factories

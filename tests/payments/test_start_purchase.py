@@ -8,11 +8,11 @@ from django.db.transaction import atomic
 
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.ids import uuid7
-from payments.gateways.base import ChargeRequest, ChargeState
 from payments.gateways.sandbox import books
 from payments.gateways.sandbox.gateway import SandboxGateway
+from payments.gateways.values import ChargeRequest, ChargeState
 from payments.models import CoinLot, Purchase, SandboxCharge
-from payments.services import packages, purchases, quotes
+from payments.services import attempts, packages, purchases, quotes
 from tests import factories
 from tests.factories import NOW, READER
 from tests.payments import books_of
@@ -125,7 +125,7 @@ class TestNoAnswer:
     def test_an_unreachable_gateway_leaves_the_row_and_no_payment(self) -> None:
         with (
             books_of.nothing_credited(),
-            pytest.raises(purchases.GatewayUnavailable) as refusal,
+            pytest.raises(attempts.GatewayUnavailable) as refusal,
         ):
             factories.start_purchase(saved_method="pm_timeout_before")
 
@@ -139,7 +139,7 @@ class TestNoAnswer:
 
     def test_the_same_id_resumes_to_one_payment_under_the_same_reference(self) -> None:
         purchase_id = uuid7()
-        with pytest.raises(purchases.GatewayUnavailable):
+        with pytest.raises(attempts.GatewayUnavailable):
             purchases.start(
                 purchase_id=purchase_id, order=order(saved_method="pm_timeout_before"), now=NOW
             )
@@ -153,7 +153,7 @@ class TestNoAnswer:
     def test_a_lost_answer_is_not_charged_again(self) -> None:
         purchase_id = uuid7()
         card = order(saved_method="pm_timeout_after")
-        with books_of.nothing_credited(), pytest.raises(purchases.GatewayUnavailable):
+        with books_of.nothing_credited(), pytest.raises(attempts.GatewayUnavailable):
             purchases.start(purchase_id=purchase_id, order=card, now=NOW)
         assert Purchase.objects.get().status == Status.CREATED
         assert SandboxCharge.objects.get().status == SandboxCharge.Status.SUCCEEDED
@@ -165,7 +165,7 @@ class TestNoAnswer:
         assert books_of.coins(READER) == 6_600
 
     def test_the_poller_settles_what_the_lost_answer_said(self) -> None:
-        with pytest.raises(purchases.GatewayUnavailable):
+        with pytest.raises(attempts.GatewayUnavailable):
             factories.start_purchase(saved_method="pm_timeout_after")
         purchase = Purchase.objects.get()
 
@@ -178,13 +178,13 @@ class TestNoAnswer:
 
     def test_a_gateway_that_is_gone_meanwhile_is_no_failure_of_ours(self, settings: Any) -> None:
         purchase_id = uuid7()
-        with pytest.raises(purchases.GatewayUnavailable):
+        with pytest.raises(attempts.GatewayUnavailable):
             purchases.start(
                 purchase_id=purchase_id, order=order(saved_method="pm_timeout_before"), now=NOW
             )
         settings.GATEWAY_SANDBOX = False
 
-        with books_of.nothing_changed(), pytest.raises(purchases.GatewayUnavailable):
+        with books_of.nothing_changed(), pytest.raises(attempts.GatewayUnavailable):
             purchases.start(purchase_id=purchase_id, order=order(), now=NOW)
 
 
@@ -255,7 +255,7 @@ def test_refuses_when_no_gateway_takes_the_currency(settings: Any) -> None:
 
     with (
         books_of.nothing_changed(),
-        pytest.raises(purchases.GatewayUnavailable) as refusal,
+        pytest.raises(attempts.GatewayUnavailable) as refusal,
     ):
         purchases.start(purchase_id=uuid7(), order=order(), now=NOW)
 

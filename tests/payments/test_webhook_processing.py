@@ -10,7 +10,7 @@ import pytest
 from payments import tasks
 from payments.gateways.sandbox import books, signatures
 from payments.models import Purchase, SandboxCharge, SandboxDelivery, WebhookEvent
-from payments.services import purchases
+from payments.services import attempts, purchases
 from payments.webhooks import inbox
 from tests import factories
 from tests.factories import NOW, READER
@@ -189,7 +189,7 @@ class TestTriedAgain:
         assert books_of.coins(READER) == 6_600
 
     def test_an_event_faster_than_the_gateways_own_list_is_not_dropped(self, settings: Any) -> None:
-        with pytest.raises(purchases.GatewayUnavailable):
+        with pytest.raises(attempts.GatewayUnavailable):
             factories.start_purchase(saved_method="pm_timeout_before")
         purchase = Purchase.objects.get()
         purchases.poll(purchase_id=purchase.pk, now=purchase.expires_at)

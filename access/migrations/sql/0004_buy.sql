@@ -2,8 +2,8 @@
 -- access.services.content calls it, and says what each result means. Every refusal comes before
 -- the first write, so nothing has to be undone: the call may run in a transaction or be one.
 --
--- Results: owned, unknown, price_changed, free, own_work, insufficient, bought.
-CREATE FUNCTION access_buy(
+-- Results: owned, unknown, price_changed, free, own_work, blocked, insufficient, bought.
+CREATE OR REPLACE FUNCTION access_buy(
     p_user text, p_content text, p_expected_price bigint, p_entitlement uuid, p_transaction uuid,
     p_actor text, p_trace text, p_now timestamptz
 ) RETURNS json LANGUAGE plpgsql AS $$
@@ -37,6 +37,8 @@ BEGIN
         RETURN json_build_object('result', 'free');
     ELSIF item.is_own_work THEN
         RETURN json_build_object('result', 'own_work');
+    ELSIF wallet.blocked_by <> '' THEN
+        RETURN json_build_object('result', 'blocked');
     END IF;
 
     IF wallet.coins >= item.price_coins THEN
@@ -96,7 +98,7 @@ END $$;
 
 -- What other services are told of a sale, in the order of outbox.emit_all: the wallet, the right,
 -- and each author's earning.
-CREATE FUNCTION access_tell_sale(
+CREATE OR REPLACE FUNCTION access_tell_sale(
     p_sale revenue_sale, p_burned payments_burned, p_user text, p_held bigint, p_transaction uuid,
     p_entitlement uuid, p_content text, p_coins bigint, p_trace text, p_now timestamptz
 ) RETURNS void LANGUAGE plpgsql AS $$

@@ -1,15 +1,14 @@
 """The sandbox's own books: what happens to a payment there, and the webhooks it owes for it."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from uuid import uuid4
 
 from django.db.transaction import atomic
 
-from legato_payments.lib.jobs import enqueue
-from payments.models import SandboxCharge, SandboxDelivery
+from payments.gateways.sandbox import deliveries
+from payments.gateways.values import LineKind
+from payments.models import SandboxCharge
 
 Status = SandboxCharge.Status
 
@@ -114,26 +113,20 @@ def _close(charge: SandboxCharge, status: SandboxCharge.Status, *, now: datetime
     charge.status = status
     charge.completed_at = now
     charge.save()
-    delivery = SandboxDelivery.objects.create(
-        event_id=f"evt_{uuid4().hex}",
-        charge=charge,
-        body=b"",
-        created_at=now,
-        next_attempt_at=now,
-    )
-    event = {
-        "id": delivery.event_id,
-        "type": f"charge.{status.lower()}",
-        "created": int(now.timestamp()),
-        "data": {
-            "id": charge.pk,
-            "reference": charge.reference,
-            "amount": charge.amount_minor,
-            "currency": charge.currency,
-            "fee": charge.fee_minor,
-            "status": status.lower(),
-        },
+    if status == Status.SUCCEEDED:
+        deliveries.book(
+            LineKind.CHARGE,
+            charge,
+            source_id=charge.pk,
+            gross_minor=charge.amount_minor,
+            fee_minor=charge.fee_minor or 0,
+            now=now,
+        )
+    details = {
+        "amount": charge.amount_minor,
+        "fee": charge.fee_minor,
+        "status": status.lower(),
     }
-    delivery.body = json.dumps(event, separators=(",", ":")).encode()
-    delivery.save(update_fields=["body"])
-    enqueue("payments.deliver_sandbox_webhook", delivery_id=delivery.pk)
+    deliveries.tell(
+        f"charge.{status.lower()}", charge, object_id=charge.pk, details=details, now=now
+    )

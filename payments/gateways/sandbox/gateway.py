@@ -1,47 +1,51 @@
 """The sandbox as our services see it: a ``ChargeGateway`` and a ``WebhookVerifier``."""
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from uuid import uuid4
 
 from django.conf import settings
+from django.db.models import F, QuerySet, Sum
 from django.db.transaction import atomic
 
+from legato_payments.lib import clock
 from legato_payments.lib.money import Money
 from payments.enums import Currency
 from payments.gateways.base import (
     Ambiguous,
-    ChargeRequest,
-    ChargeState,
-    ClientAction,
     Declined,
-    EventKind,
-    GatewayEvent,
     InvalidRequest,
-    Outcome,
     SignatureInvalid,
     Unavailable,
 )
-from payments.gateways.sandbox import books, signatures
-from payments.models import SandboxCharge
+from payments.gateways.sandbox import books, disputes, refunds, signatures, states
+from payments.gateways.values import (
+    BalanceState,
+    ChargeRequest,
+    ChargeState,
+    DisputeState,
+    Evidence,
+    GatewayEvent,
+    LedgerLine,
+    RefundRequest,
+    RefundState,
+    SettlementState,
+    Window,
+)
+from payments.models import (
+    SandboxCharge,
+    SandboxDispute,
+    SandboxLine,
+    SandboxRefund,
+    SandboxSettlement,
+)
 
 CODE = "SANDBOX"
 
-OUTCOMES = {
-    SandboxCharge.Status.OPEN: Outcome.ACTION_REQUIRED,
-    SandboxCharge.Status.AUTHENTICATING: Outcome.ACTION_REQUIRED,
-    SandboxCharge.Status.SUCCEEDED: Outcome.SUCCEEDED,
-    SandboxCharge.Status.FAILED: Outcome.FAILED,
-    SandboxCharge.Status.CANCELLED: Outcome.CANCELLED,
-}
-
-KINDS = {
-    "charge.succeeded": EventKind.PAYMENT_SUCCEEDED,
-    "charge.failed": EventKind.PAYMENT_FAILED,
-    "charge.cancelled": EventKind.PAYMENT_CANCELLED,
-}
+PAID_AT_ONCE = frozenset(
+    {"pm_card", "pm_dispute", "pm_refund_pending", "pm_refund_fails", "pm_refund_attention"}
+)
 
 
 class SandboxGateway:
@@ -49,7 +53,8 @@ class SandboxGateway:
 
     ``pm_card`` pays at once, ``pm_declined`` and ``pm_insufficient_funds`` are refused,
     ``pm_authenticate`` sends the reader to the bank's page, ``pm_timeout_before`` and
-    ``pm_timeout_after`` lose the answer before and after the payment is made. Never the amount.
+    ``pm_timeout_after`` lose the answer before and after the payment is made, ``pm_dispute`` is
+    disputed as soon as it is paid; see ``refunds`` for the rest. Never the amount.
     """
 
     code = CODE
@@ -63,8 +68,6 @@ class SandboxGateway:
             raise Unavailable("connection refused", gateway=CODE)
         charge = self._open(request, key=key, now=now)
         match method:
-            case "pm_card":
-                charge = books.pay(charge_id=charge.pk, now=now)
             case "pm_declined" | "pm_insufficient_funds":
                 code = {"pm_declined": "card_declined"}.get(method, "insufficient_funds")
                 books.decline(charge_id=charge.pk, code=code, now=now)
@@ -74,31 +77,140 @@ class SandboxGateway:
             case "pm_timeout_after":
                 books.pay(charge_id=charge.pk, now=now)
                 raise Ambiguous("no answer within 20 s", gateway=CODE)
-        return _state(charge)
+            case _ if method in PAID_AT_ONCE:
+                charge = books.pay(charge_id=charge.pk, now=now)
+        if method == "pm_dispute" and not charge.disputes.exists():
+            disputes.open_one(charge_id=charge.pk, now=now)
+        return states.charge_state(charge)
 
-    def get_charge(self, *, reference: str) -> ChargeState | None:
+    def get_charge(
+        self, *, reference: str, gateway_id: str = "", since: datetime | None = None
+    ) -> ChargeState | None:
         """See ``ChargeGateway``."""
         charge = SandboxCharge.objects.filter(reference=reference).first()
-        return _state(charge) if charge else None
+        return states.charge_state(charge) if charge else None
 
-    def cancel_charge(self, *, reference: str, now: datetime) -> ChargeState | None:
+    def cancel_charge(
+        self,
+        *,
+        reference: str,
+        now: datetime,
+        gateway_id: str = "",
+        since: datetime | None = None,
+    ) -> ChargeState | None:
         """See ``ChargeGateway``."""
         charge = SandboxCharge.objects.filter(reference=reference).first()
-        return _state(books.cancel(charge_id=charge.pk, now=now)) if charge else None
+        if charge is None:
+            return None
+        return states.charge_state(books.cancel(charge_id=charge.pk, now=now))
+
+    def refund(self, request: RefundRequest, *, key: str, now: datetime) -> RefundState:
+        """See ``ChargeGateway``."""
+        charge = SandboxCharge.objects.filter(pk=request.payment_id).first()
+        if charge is None:
+            raise InvalidRequest("no such payment", gateway=CODE, code="not_found")
+        refund = refunds.make(
+            charge_id=charge.pk,
+            amount_minor=request.amount.minor,
+            reference=request.reference,
+            key=key,
+            now=now,
+        )
+        return states.refund_state(refund)
+
+    def get_refund(
+        self,
+        *,
+        reference: str,
+        payment_id: str,
+        charge_reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+    ) -> RefundState | None:
+        """See ``ChargeGateway``."""
+        known = SandboxRefund.objects.select_related("charge")
+        by = {"pk": gateway_id} if gateway_id else {"reference": reference}
+        refund = known.filter(**by).first()
+        return states.refund_state(refund) if refund else None
+
+    def get_dispute(self, *, gateway_id: str) -> DisputeState | None:
+        """See ``ChargeGateway``."""
+        dispute = SandboxDispute.objects.select_related("charge").filter(pk=gateway_id).first()
+        return states.dispute_state(dispute) if dispute else None
+
+    def submit_evidence(self, *, gateway_id: str, evidence: Evidence, key: str) -> DisputeState:
+        """See ``ChargeGateway``."""
+        given = {"message": evidence.message, "access_log": evidence.access_log}
+        dispute = disputes.answer(dispute_id=gateway_id, evidence=given, now=clock.now())
+        return states.dispute_state(dispute)
+
+    def accept_dispute(self, *, gateway_id: str, key: str) -> DisputeState:
+        """See ``ChargeGateway``."""
+        return states.dispute_state(disputes.lose(dispute_id=gateway_id, now=clock.now()))
+
+    def list_charges(self, window: Window) -> Iterator[ChargeState]:
+        """See ``ChargeGateway``."""
+        rows = SandboxCharge.objects.filter(created_at__gte=window.start, created_at__lt=window.end)
+        return map(states.charge_state, rows.order_by("created_at", "pk").iterator())
+
+    def list_refunds(self, window: Window) -> Iterator[RefundState]:
+        """See ``ChargeGateway``."""
+        rows = SandboxRefund.objects.filter(
+            created_at__gte=window.start, created_at__lt=window.end
+        ).select_related("charge")
+        return map(states.refund_state, rows.order_by("created_at", "pk").iterator())
+
+    def list_disputes(self, window: Window) -> Iterator[DisputeState]:
+        """See ``ChargeGateway``."""
+        rows = SandboxDispute.objects.filter(
+            opened_at__gte=window.start, opened_at__lt=window.end
+        ).select_related("charge")
+        return map(states.dispute_state, rows.order_by("opened_at", "pk").iterator())
+
+    def list_settlements(self, window: Window) -> Iterator[SettlementState]:
+        """See ``ChargeGateway``."""
+        return map(states.settlement_state, _settlements(window).iterator())
+
+    def ledger(self, window: Window) -> Iterator[LedgerLine]:
+        """See ``ChargeGateway``."""
+        lines = SandboxLine.objects.filter(
+            occurred_at__gte=window.start, occurred_at__lt=window.end
+        )
+        yield from map(states.line_state, lines.order_by("occurred_at", "pk").iterator())
+        yield from map(states.settlement_line, _settlements(window).iterator())
+
+    def settlement_lines(self, gateway_id: str) -> Iterator[LedgerLine]:
+        """See ``ChargeGateway``."""
+        lines = SandboxLine.objects.filter(settlement_id=gateway_id)
+        return map(states.line_state, lines.order_by("pk").iterator())
+
+    def balances(self) -> list[BalanceState]:
+        """See ``ChargeGateway``. Nothing is pending but what the next transfer leaves here."""
+        net = SandboxLine.objects.filter(settlement=None).values("currency")
+        totals = net.annotate(net=Sum(F("gross_minor") - F("fee_minor"))).order_by("currency")
+        return [
+            BalanceState(
+                available=Money.from_minor(row["net"], row["currency"]),
+                pending=Money(0, row["currency"]),
+            )
+            for row in totals
+        ]
 
     def verify(
-        self, body: bytes, headers: Mapping[str, str], *, now: datetime
+        self, body: bytes, headers: Mapping[str, str], *, now: datetime, remote: str = ""
     ) -> list[GatewayEvent]:
         """See ``WebhookVerifier``."""
         header = headers.get(signatures.HEADER, "")
         secret = settings.SANDBOX_WEBHOOK_SECRET
         if not secret or not signatures.is_valid(header, body, secret=secret, now=now):
-            raise SignatureInvalid("The signature does not match.", gateway=CODE)
+            raise SignatureInvalid("The signature does not match.", gateway=CODE, code="signature")
         try:
-            return [_event(json.loads(body))]
+            return [states.event(json.loads(body))]
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             # Ours, but no event: whoever sends it has a bug, and learns of it.
-            raise SignatureInvalid("The body is not an event.", gateway=CODE) from error
+            raise SignatureInvalid(
+                "The body is not an event.", gateway=CODE, code="body"
+            ) from error
 
     @atomic
     def _open(self, request: ChargeRequest, *, key: str, now: datetime) -> SandboxCharge:
@@ -114,6 +226,8 @@ class SandboxGateway:
                 "id": f"sbx_{uuid4().hex}",
                 "description": request.description,
                 "return_url": request.return_url or "",
+                "method": request.saved_method or "",
+                "metadata": dict(request.metadata),
                 "created_at": now,
             },
         )
@@ -122,36 +236,6 @@ class SandboxGateway:
         return charge
 
 
-def checkout_url(charge_id: str) -> str:
-    """Where the reader pays."""
-    return f"{settings.PUBLIC_URL}/sandbox/checkout/{charge_id}"
-
-
-def _event(raw: dict[str, Any]) -> GatewayEvent:
-    if len(raw["id"]) > 100 or not raw["id"].isprintable():
-        raise ValueError("no id of ours")
-    return GatewayEvent(
-        dedupe_key=raw["id"],
-        kind=KINDS.get(raw["type"], EventKind.OTHER),
-        reference=raw["data"].get("reference", ""),
-        occurred_at=datetime.fromtimestamp(raw["created"], UTC),
-        raw_kind=raw["type"],
-        raw=raw,
-    )
-
-
-def _state(charge: SandboxCharge) -> ChargeState:
-    outcome = OUTCOMES[SandboxCharge.Status(charge.status)]
-    is_open = outcome is Outcome.ACTION_REQUIRED
-    return ChargeState(
-        gateway_id=charge.pk,
-        reference=charge.reference,
-        outcome=outcome,
-        amount=Money.from_minor(charge.amount_minor, charge.currency),
-        fee=None
-        if charge.fee_minor is None
-        else Money.from_minor(charge.fee_minor, charge.currency),
-        action=ClientAction("redirect", url=checkout_url(charge.pk)) if is_open else None,
-        failure_code=charge.failure_code,
-        occurred_at=charge.completed_at,
-    )
+def _settlements(window: Window) -> QuerySet[SandboxSettlement]:
+    rows = SandboxSettlement.objects.filter(created_at__gte=window.start, created_at__lt=window.end)
+    return rows.order_by("created_at", "pk")

@@ -1,0 +1,199 @@
+"""What a dispute costs whom: computed for the preview and for the loss by the same code.
+
+The coins of the disputed purchase that nobody has used are taken back first. What they do not
+cover was spent; the spends are looked at newest first, as these earnings are the least likely to
+have been paid out.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+
+from legato_payments.lib.money import divide_down
+from payments.enums import BOOK_CURRENCY
+from payments.ledger import Slice, holds
+from payments.models import CoinLot, Dispute, LotUse, Purchase, Transaction
+from revenue.services import clawbacks
+from revenue.services.clawbacks import Part
+
+SPENDS = (LotUse.Kind.SPEND, LotUse.Kind.TIP)
+
+Policy = Dispute.Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one sale or tip used of the disputed purchase's coins.
+
+    Args:
+        value_micros: USD micros these coins released, as far as the dispute covers them.
+        taken: What can be taken back from writers: earnings that are not available yet.
+        kept_micros: USD micros of writers' earnings that are available, so they stay.
+    """
+
+    transaction_id: UUID
+    kind: str
+    content_id: str
+    reader_id: str
+    coins: int
+    value_micros: int
+    taken: tuple[Part, ...]
+    kept_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a lost dispute comes to, in USD micros.
+
+    Args:
+        value_micros: Of the disputed money, without tax.
+        unused: Coins to be taken, by the reader who holds them.
+    """
+
+    value_micros: int
+    unused: dict[str, list[Slice]]
+    spent: tuple[Spent, ...]
+
+    @property
+    def coins(self) -> dict[str, int]:
+        """Unused coins, by the reader who holds them."""
+        return {reader: sum(p.coins for p in parts) for reader, parts in self.unused.items()}
+
+    @property
+    def unused_micros(self) -> int:
+        """What the unused coins are worth."""
+        return sum(part.value_micros for parts in self.unused.values() for part in parts)
+
+    @property
+    def uncovered_micros(self) -> int:
+        """What the unused coins do not cover: somebody bears it."""
+        return max(self.value_micros - self.unused_micros, 0)
+
+    def parts(self, policy: str) -> list[Part]:
+        """What is taken back from writers under a policy."""
+        if policy != Policy.WRITERS:
+            return []
+        return [part for spent in self.spent for part in spent.taken]
+
+    def writers_micros(self, policy: str) -> int:
+        """What writers bear."""
+        return sum(part.amount_micros for part in self.parts(policy))
+
+    def reader_micros(self, policy: str) -> int:
+        """What the buyer owes."""
+        return self.uncovered_micros if policy == Policy.READER else 0
+
+    def platform_micros(self, policy: str) -> int:
+        """What we bear."""
+        return self.uncovered_micros - self.writers_micros(policy) - self.reader_micros(policy)
+
+
+def of(dispute: Dispute, *, now: datetime) -> Impact:
+    """The impact of losing a dispute now. Exact under the locks of its wallets and purchase."""
+    purchase = dispute.purchase
+    value = value_of(dispute, purchase)
+    unused: dict[str, list[Slice]] = {}
+    rest = value
+    for lot in _unused_lots(purchase):
+        parts = holds.worth_at_most([lot], rest)
+        if not parts:
+            break
+        unused.setdefault(lot.wallet.user_id, []).extend(parts)
+        rest -= parts[0].value_micros
+        if parts[0].to_coin < lot.coins:
+            break
+    return Impact(value, unused, tuple(_spent(purchase, rest, now=now)))
+
+
+def value_of(dispute: Dispute, purchase: Purchase) -> int:
+    """The disputed money without tax in USD micros, at the rate of the purchase.
+
+    A whole purchase is its value to the micro, whatever the rate would round.
+    """
+    price = dispute.amount_micros - dispute.tax_micros
+    if purchase.currency == BOOK_CURRENCY:
+        return price
+    if price == purchase.price_micros:
+        return purchase.value_micros
+    assert purchase.fx_rate is not None, purchase
+    return min(divide_down(price, purchase.fx_rate), purchase.value_micros)
+
+
+def _unused_lots(purchase: Purchase) -> Iterable[CoinLot]:
+    lots = CoinLot.objects.filter(purchase=purchase, is_used_up=False)
+    return lots.select_related("wallet").order_by("pk")
+
+
+def _spent(purchase: Purchase, rest: int, *, now: datetime) -> Iterable[Spent]:
+    if rest <= 0:
+        return
+    mine = _uses_of(purchase)
+    transactions = sorted({use.transaction_id for use in mine}, reverse=True)
+    everything = _all_uses(transactions)
+    claims = clawbacks.claims_on(transaction_ids=transactions)
+    for transaction_id in transactions:
+        if rest <= 0:
+            return
+        uses = [use for use in mine if use.transaction_id == transaction_id]
+        value = min(sum(use.value_micros for use in uses), rest)
+        rest -= value
+        parts, kept = [], 0
+        for claim in claims.get(transaction_id, []):
+            share = _share_of(claim.earning.amount_micros, uses, everything[transaction_id], value)
+            amount = min(share, claim.left_micros)
+            if claim.is_mature(now):
+                kept += amount
+            elif amount:
+                parts.append(Part(claim.earning, amount))
+        yield _describe(uses, value, tuple(parts), kept)
+
+
+def _uses_of(purchase: Purchase) -> list[LotUse]:
+    reversal = Transaction.objects.filter(reverses=OuterRef("transaction"))
+    uses = LotUse.objects.filter(lot__purchase=purchase, kind__in=SPENDS)
+    found = uses.exclude(Exists(reversal)).select_related("transaction", "lot__wallet")
+    return list(found.order_by("lot_id", "from_coin"))
+
+
+def _all_uses(transaction_ids: Sequence[UUID]) -> dict[UUID, list[LotUse]]:
+    found: dict[UUID, list[LotUse]] = {}
+    for use in LotUse.objects.filter(transaction__in=transaction_ids).order_by("lot_id"):
+        found.setdefault(use.transaction_id, []).append(use)
+    return found
+
+
+def _share_of(amount: int, mine: Sequence[LotUse], everything: Sequence[LotUse], value: int) -> int:
+    """The part of an earning that some of a sale's coins paid (ledger.md, section 4).
+
+    By cumulative floor over all its lot uses in lot order, so the parts sum to the earning; scaled
+    down where the dispute covers only ``value`` of these coins.
+    """
+    total = sum(use.value_micros for use in everything)
+    if not total:
+        return 0
+    ours = {use.pk for use in mine}
+    before = share = worth = 0
+    for use in everything:
+        after = before + use.value_micros
+        if use.pk in ours:
+            share += amount * after // total - amount * before // total
+            worth += use.value_micros
+        before = after
+    return share if value >= worth else share * value // worth
+
+
+def _describe(uses: Sequence[LotUse], value: int, taken: tuple[Part, ...], kept: int) -> Spent:
+    first = uses[0]
+    return Spent(
+        transaction_id=first.transaction_id,
+        kind=first.transaction.kind,
+        content_id=first.transaction.metadata.get("content_id") or "",
+        reader_id=first.lot.wallet.user_id,
+        coins=sum(use.to_coin - use.from_coin for use in uses),
+        value_micros=value,
+        taken=taken,
+        kept_micros=kept,
+    )

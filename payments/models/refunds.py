@@ -1,0 +1,105 @@
+"""Money given back for coins that were not used."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from legato_payments.lib.ids import uuid7
+from legato_payments.lib.jobs import DueQuerySet, DueRow
+
+
+class RefundQuerySet(DueQuerySet["Refund"]):
+    """Refunds, in the words of the domain."""
+
+    def open(self) -> "RefundQuerySet":
+        """Refunds whose outcome is not known yet."""
+        return self.filter(status__in=Refund.OPEN)
+
+    def awaiting_finance(self) -> "RefundQuerySet":
+        """A person has to do something at the gateway or here."""
+        return self.filter(status__in=[Refund.Status.NEEDS_ATTENTION, Refund.Status.CONTRADICTED])
+
+
+class Refund(DueRow):
+    """A money refund of a coin purchase.
+
+    The coins are taken and the money is put in flight when it is REQUESTED; the gateway is asked
+    afterwards. PENDING: the gateway works on it. SUCCEEDED, or FAILED with the coins given back as
+    child lots; a gateway can turn SUCCEEDED into FAILED days later. CONTRADICTED: the gateway says
+    it paid what it had told us it could not; the coins are out again, and a person has to decide.
+    """
+
+    class Status(models.TextChoices):
+        REQUESTED = "REQUESTED", "Requested"
+        PENDING = "PENDING", "At the gateway"
+        NEEDS_ATTENTION = "NEEDS_ATTENTION", "Needs attention"
+        SUCCEEDED = "SUCCEEDED", "Refunded"
+        FAILED = "FAILED", "Failed"
+        CONTRADICTED = "CONTRADICTED", "Contradicted"
+
+    class Kind(models.TextChoices):
+        UNUSED = "UNUSED", "Unused coins"
+        WITHDRAWAL = "WITHDRAWAL", "Withdrawal within 14 days"
+        GOODWILL = "GOODWILL", "Goodwill"
+        GATEWAY = "GATEWAY", "Made at the gateway"
+
+    OPEN = (Status.REQUESTED, Status.PENDING, Status.NEEDS_ATTENTION)
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    purchase = models.ForeignKey("payments.Purchase", models.PROTECT, related_name="refunds")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    status = models.CharField(max_length=15, choices=Status.choices, default=Status.REQUESTED)
+    currency = models.CharField(max_length=3)
+    amount_micros = models.BigIntegerField(help_text="What goes back, in the paid currency.")
+    tax_micros = models.BigIntegerField(default=0, help_text="Of it, tax.")
+    goodwill_micros = models.BigIntegerField(
+        default=0, help_text="Of it, more than the coins taken are worth."
+    )
+    coins = models.PositiveIntegerField()
+    value_micros = models.BigIntegerField(help_text="What the coins released, in USD micros.")
+    reason = models.CharField(max_length=200)
+    requested_by = models.CharField(max_length=80)
+    approval_id = models.UUIDField(null=True, blank=True)
+    reference = models.CharField(max_length=40, unique=True, help_text="Ours, at the gateway.")
+    gateway_id = models.CharField(max_length=128, default="", blank=True)
+    failure_code = models.CharField(max_length=64, default="", blank=True)
+    requested_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True, blank=True)
+    transaction = models.OneToOneField(
+        "payments.Transaction", models.PROTECT, related_name="refund"
+    )
+
+    objects = RefundQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="payments_refund_amounts",
+                condition=Q(
+                    amount_micros__gt=0,
+                    tax_micros__gte=0,
+                    goodwill_micros__gte=0,
+                    value_micros__gte=0,
+                    coins__gte=0,
+                ),
+            ),
+            models.CheckConstraint(
+                name="payments_refund_completed",
+                condition=Q(
+                    status__in=["SUCCEEDED", "FAILED", "CONTRADICTED"], completed_at__isnull=False
+                )
+                | Q(
+                    status__in=["REQUESTED", "PENDING", "NEEDS_ATTENTION"],
+                    completed_at__isnull=True,
+                ),
+            ),
+            models.UniqueConstraint(
+                name="payments_refund_gateway_once",
+                fields=["purchase", "gateway_id"],
+                condition=~Q(gateway_id=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"refund of {self.coins} coins"

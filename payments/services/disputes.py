@@ -1,0 +1,322 @@
+"""Disputes: a payer's bank takes a payment back, and perhaps gives it back to us.
+
+``apply`` brings our books to what the gateway says, in whatever order it comes. Opening and winning
+are here. Losing takes earnings back from writers, whom this app does not know: the job
+``access.settle_dispute`` does it, and undoes it when a lost dispute is won after all.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db.transaction import atomic
+
+from legato_payments.lib.failpoints import failpoint
+from legato_payments.lib.jobs import backoff, enqueue
+from legato_payments.lib.money import Money
+from payments import audit, ledger, outbox
+from payments.gateways import base, registry
+from payments.gateways.values import DisputeState, DisputeStatus
+from payments.ledger import balances, holds, templates
+from payments.models import CoinBalance, Dispute, Purchase
+from payments.outbox import EventType
+from payments.services import purchase_outcomes, refund_amounts, wallets
+
+log = structlog.get_logger(__name__)
+
+Status = Dispute.Status
+Booked = Dispute.Booked
+
+ACTOR = "system:disputes"
+
+POLL_LEASE = timedelta(seconds=60)
+
+SETTLE_JOB = "access.settle_dispute"
+
+STATUSES = {
+    DisputeStatus.NEEDS_RESPONSE: Status.NEEDS_RESPONSE,
+    DisputeStatus.UNDER_REVIEW: Status.UNDER_REVIEW,
+    DisputeStatus.WON: Status.WON,
+    DisputeStatus.LOST: Status.LOST,
+}
+
+
+class DisputeMismatch(Exception):
+    """The gateway disputes a payment in another currency than it was paid in."""
+
+
+def find_purchase(*, provider: str, state: DisputeState) -> Purchase | None:
+    """The purchase that a dispute is about."""
+    purchases = Purchase.objects.filter(provider=provider)
+    found = None
+    if state.payment_id:
+        found = purchases.filter(payment_id=state.payment_id).first()
+    if found is None and state.charge_reference:
+        found = purchases.filter(reference=state.charge_reference).first()
+    return found
+
+
+def apply(*, purchase_id: UUID, state: DisputeState, now: datetime) -> Dispute:
+    """Bring a dispute of a settled purchase to what the gateway says of it.
+
+    Safe to call again, in any order. What takes earnings from writers, or gives them back, is left
+    to the job ``access.settle_dispute``.
+
+    Raises:
+        DisputeMismatch: It is in another currency than the purchase.
+    """
+    with atomic():
+        wallets_by_reader = lock_wallets(purchase_id)
+        purchase = purchase_outcomes.lock(purchase_id)
+        if state.amount.currency != purchase.currency:
+            raise DisputeMismatch(f"{state.amount} of a payment in {purchase.currency}")
+        dispute = _find_or_make(purchase, state, now=now)
+        _take_over(dispute, state, now=now)
+        _book_fee(dispute, state, now=now)
+        is_lost = dispute.status == Status.LOST
+        if dispute.booked == Booked.NONE and (is_lost or _is_held(dispute, state)):
+            _hold(dispute, wallets_by_reader.values(), now=now)
+        if dispute.booked == Booked.HELD and dispute.status in (Status.WON, Status.WITHDRAWN):
+            win(dispute, wallets_by_reader.values(), now=now)
+        _plan(dispute, now=now)
+        dispute.save()
+        failpoint("dispute.applied")
+    return dispute
+
+
+def win(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> None:
+    """The disputed money is back: unfreeze the coins. Wallets, purchase and dispute are locked.
+
+    The caller saves the row.
+    """
+    _post(
+        dispute,
+        "won",
+        templates.dispute_won(
+            provider=dispute.provider, currency=dispute.currency, amount=dispute.amount_micros
+        ),
+        now=now,
+    )
+    failpoint("dispute.won")
+    _move_lots(dispute, readers, freeze=False, now=now)
+    dispute.booked = Booked.NONE
+    dispute.closed_at = now
+
+
+def poll(*, dispute_id: UUID, now: datetime) -> None:
+    """Ask the gateway how a dispute stands. Does nothing when another worker has it."""
+    dispute = Dispute.objects.claim(pk=dispute_id, now=now, lease=POLL_LEASE)
+    if dispute is None:
+        return
+    if needs_settling(dispute):
+        enqueue(SETTLE_JOB, dispute_id=str(dispute.pk))
+    else:
+        try:
+            gateway = registry.charge_gateway(dispute.provider)
+            state = gateway.get_dispute(gateway_id=dispute.gateway_id)
+            if state is not None:
+                apply(purchase_id=dispute.purchase_id, state=state, now=now)
+        except base.GatewayError as error:
+            log.warning("dispute_poll_failed", dispute_id=str(dispute_id), error=repr(error))
+    _plan_next(dispute_id, attempts=dispute.attempts, now=now)
+
+
+def needs_settling(dispute: Dispute) -> bool:
+    """Whether earnings of writers have to be taken, or given back."""
+    is_won = dispute.status in (Status.WON, Status.WITHDRAWN)
+    return (dispute.status == Status.LOST and dispute.booked == Booked.HELD) or (
+        is_won and dispute.booked == Booked.LOST
+    )
+
+
+def lock(dispute_id: UUID) -> Dispute:
+    """Hold a dispute until the transaction ends; wallets and purchase were locked before."""
+    return Dispute.objects.select_for_update(no_key=True, of=("self",)).get(pk=dispute_id)
+
+
+def lock_wallets(purchase_id: UUID, *, also: Iterable[str] = ()) -> dict[str, CoinBalance]:
+    """Hold the wallet of the buyer, and of everybody the buyer gave coins of the purchase.
+
+    Args:
+        also: More readers whose wallets are needed.
+    """
+    buyer = Purchase.objects.values_list("user_id", flat=True).get(pk=purchase_id)
+    holders = {buyer, *holds.holders_of(purchase_id=purchase_id), *also}
+    return balances.lock_all(user_ids=holders)
+
+
+def tell(dispute: Dispute, event: str, *, now: datetime) -> None:
+    """Write down and tell others what happened; ``event`` is a past participle."""
+    money = Money(dispute.amount_micros, dispute.currency)
+    audit.record(
+        actor=ACTOR,
+        action=f"payments.dispute.{event}",
+        object_type="dispute",
+        object_id=dispute.pk,
+        now=now,
+        after={
+            "purchase_id": str(dispute.purchase_id),
+            "status": dispute.status,
+            "booked": dispute.booked,
+            "amount": money.to_json(),
+            "gateway_id": dispute.gateway_id,
+        },
+        reason=dispute.reason,
+    )
+    due = dispute.evidence_due_at
+    outbox.emit_all(
+        [
+            outbox.Event(
+                type=EventType.PURCHASE_DISPUTED,
+                subject=dispute.purchase.user_id,
+                payload={
+                    "transaction_id": str(dispute.purchase_id),
+                    "dispute_id": str(dispute.pk),
+                    "user_id": dispute.purchase.user_id,
+                    "status": event,
+                    "amount": money.to_json(),
+                    "evidence_due_at": outbox.moment(due) if due else None,
+                },
+                occurred_at=now,
+            )
+        ]
+    )
+
+
+def header(dispute: Dispute, event: str, *, now: datetime) -> ledger.Header:
+    """Of the next transaction about a dispute: its key counts, as a dispute can be lost twice."""
+    dispute.times_booked += 1
+    return ledger.Header(
+        key=f"dispute:{dispute.pk}:{dispute.times_booked}:{event}",
+        occurred_at=now,
+        source_type="dispute",
+        source_id=str(dispute.pk),
+        actor=ACTOR,
+        relates_to=dispute.purchase.transaction_id,
+        fx_rate=dispute.purchase.fx_rate,
+    )
+
+
+def _find_or_make(purchase: Purchase, state: DisputeState, *, now: datetime) -> Dispute:
+    # Under the lock of the purchase, so two who hear of it first make one row.
+    found = Dispute.objects.filter(provider=purchase.provider, gateway_id=state.gateway_id).first()
+    if found:
+        dispute = lock(found.pk)
+        dispute.purchase = purchase
+        return dispute
+    left = purchase.total_micros - purchase.refunded_micros
+    dispute = Dispute(
+        purchase=purchase,
+        provider=purchase.provider,
+        gateway_id=state.gateway_id,
+        status=STATUSES[state.status],
+        currency=purchase.currency,
+        amount_micros=state.amount.micros,
+        tax_micros=refund_amounts.tax_in(purchase, min(state.amount.micros, left)),
+        reason=state.reason[:64],
+        evidence_due_at=state.evidence_due_at,
+        opened_at=state.opened_at or now,
+    )
+    dispute.save(force_insert=True)
+    tell(dispute, "opened", now=now)
+    return dispute
+
+
+def _take_over(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:
+    status = STATUSES[state.status]
+    if state.is_withdrawn and status == Status.WON:
+        status = Status.WITHDRAWN
+    dispute.evidence_due_at = state.evidence_due_at or dispute.evidence_due_at
+    if status == dispute.status:
+        return
+    dispute.status = status
+    dispute.closed_at = None if status in Dispute.OPEN else now
+    if status not in Dispute.OPEN:
+        tell(dispute, status.lower(), now=now)
+
+
+def _is_held(dispute: Dispute, state: DisputeState) -> bool:
+    return state.holds_funds and dispute.status in Dispute.OPEN
+
+
+def _hold(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> None:
+    _post(
+        dispute,
+        "opened",
+        templates.dispute_opened(
+            provider=dispute.provider, currency=dispute.currency, amount=dispute.amount_micros
+        ),
+        now=now,
+    )
+    failpoint("dispute.held")
+    _move_lots(dispute, readers, freeze=True, now=now)
+    dispute.booked = Booked.HELD
+
+
+def _move_lots(
+    dispute: Dispute, readers: Iterable[CoinBalance], *, freeze: bool, now: datetime
+) -> None:
+    by = frozen_by(dispute)
+    changed = []
+    for wallet in readers:
+        lots = holds.unused_lots(purchase_id=dispute.purchase_id, wallet=wallet)
+        move = holds.freeze if freeze else holds.release
+        if move(wallet=wallet, lots=lots, by=by):
+            changed.append(wallet)
+    transaction_id = dispute.purchase.transaction_id
+    assert transaction_id is not None, dispute.purchase
+    outbox.emit_all(
+        [
+            wallets.changed_event(wallet=wallet, transaction_id=transaction_id, occurred_at=now)
+            for wallet in changed
+        ]
+    )
+
+
+def frozen_by(dispute: Dispute) -> str:
+    """What lots say that a dispute froze."""
+    return f"dispute:{dispute.pk}"
+
+
+def _book_fee(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:
+    for currency, target in _fees(state).items():
+        rest = target - dispute.fees.get(currency, 0)
+        if rest:
+            draft = templates.dispute_fee(provider=dispute.provider, currency=currency, fee=rest)
+            ledger.post(draft, header(dispute, "fee", now=now))
+            dispute.fees[currency] = target
+
+
+def _fees(state: DisputeState) -> dict[str, int]:
+    fees: dict[str, int] = {}
+    if state.fee:
+        fees[state.fee.currency] = state.fee.micros
+    if state.fee_returned:
+        currency = state.fee_returned.currency
+        fees[currency] = fees.get(currency, 0) - state.fee_returned.micros
+    return fees
+
+
+def _post(dispute: Dispute, event: str, draft: templates.Draft, *, now: datetime) -> None:
+    ledger.post(draft, header(dispute, event, now=now))
+
+
+def _plan(dispute: Dispute, *, now: datetime) -> None:
+    if needs_settling(dispute):
+        dispute.next_attempt_at = now
+        enqueue(SETTLE_JOB, dispute_id=str(dispute.pk))
+    elif dispute.status in Dispute.OPEN:
+        dispute.next_attempt_at = now + backoff(max(dispute.attempts, 4))
+    else:
+        dispute.finish()
+
+
+@atomic
+def _plan_next(dispute_id: UUID, *, attempts: int, now: datetime) -> None:
+    dispute = lock(dispute_id)
+    if dispute.status in Dispute.OPEN or needs_settling(dispute):
+        dispute.postpone(until=now + backoff(attempts))
+    else:
+        dispute.finish()
+    dispute.save(update_fields=["next_attempt_at", "locked_until"])

@@ -1,0 +1,231 @@
+"""What becomes of a money refund: paid, failed, or in need of a person.
+
+Every way to the news of a refund ends here, in whatever order it comes.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db.transaction import atomic
+
+from legato_payments.lib.failpoints import failpoint
+from legato_payments.lib.money import Money
+from payments import audit, ledger, outbox
+from payments.gateways.values import Outcome, RefundState
+from payments.ledger import balances, templates
+from payments.ledger.reversals import lines_of
+from payments.models import Purchase, Refund
+from payments.outbox import EventType
+from payments.services import attempts, purchase_outcomes, wallets
+
+log = structlog.get_logger(__name__)
+
+Status = Refund.Status
+
+ACTOR = "system:refunds"
+
+
+class RefundMismatch(Exception):
+    """The gateway speaks of another refund than ours. A bug or a forgery; nothing was written."""
+
+
+def apply(*, refund_id: UUID, state: RefundState, now: datetime) -> Refund:
+    """Bring a refund to what the gateway says of it. Safe to call again, in any order.
+
+    Raises:
+        RefundMismatch: Its amount or reference is not ours.
+    """
+    refund = Refund.objects.get(pk=refund_id)
+    due = Money(refund.amount_micros, refund.currency)
+    if state.amount != due or (state.reference and state.reference != refund.reference):
+        raise RefundMismatch(
+            f"{state.gateway_id}: {state.amount} for {state.reference}, ours {due}"
+        )
+    attempts.resolve(
+        object_type="refund", object_id=refund.pk, operation="refund", was_done=True, now=now
+    )
+    match state.outcome:
+        case Outcome.SUCCEEDED:
+            return succeed(refund_id=refund_id, gateway_id=state.gateway_id, now=now)
+        case Outcome.FAILED | Outcome.CANCELLED:
+            return fail(
+                refund_id=refund_id, code=state.failure_code, gateway_id=state.gateway_id, now=now
+            )
+        case Outcome.ACTION_REQUIRED:
+            return needs_attention(
+                refund_id=refund_id, code="bank_details", gateway_id=state.gateway_id, now=now
+            )
+        case _:
+            return _pending(refund_id, state.gateway_id)
+
+
+@atomic
+def succeed(*, refund_id: UUID, gateway_id: str, now: datetime) -> Refund:
+    """The payer has the money: it is in flight no more."""
+    purchase, refund = _lock_both(refund_id)
+    if refund.status in (Status.SUCCEEDED, Status.CONTRADICTED):
+        return refund
+    if refund.status == Status.FAILED:
+        return _contradict(refund, now=now)
+    _post_paid(refund, purchase, now=now)
+    failpoint("money_refund.paid")
+    _close(refund, Status.SUCCEEDED, gateway_id=gateway_id, now=now)
+    outbox.emit_all([_refunded_event(refund, purchase, now=now)])
+    return refund
+
+
+@atomic
+def fail(*, refund_id: UUID, code: str, now: datetime, gateway_id: str = "") -> Refund:
+    """The gateway could not pay it: the coins come back as new ones of the same value.
+
+    A refund that had succeeded can still fail, days later: then the money came back, too.
+    """
+    user_id = Purchase.objects.values_list("user_id", flat=True).get(refunds=refund_id)
+    wallet = balances.lock(user_id=user_id)
+    purchase, refund = _lock_both(refund_id)
+    if refund.status in (Status.FAILED, Status.CONTRADICTED):
+        return refund
+    if refund.status == Status.SUCCEEDED:
+        _post_returned(refund, purchase, now=now)
+    transaction_id = _post_failed(refund, now=now)
+    failpoint("money_refund.failed")
+    uses = refund.transaction.lot_uses.select_related("lot").order_by("lot_id")
+    balances.restore(wallet=wallet, uses=list(uses), transaction_id=transaction_id, now=now)
+    purchase.refunded_micros -= refund.amount_micros
+    purchase.refunded_value_micros -= refund.value_micros
+    purchase.save(update_fields=["refunded_micros", "refunded_value_micros"])
+    refund.failure_code = code or "failed"
+    _close(refund, Status.FAILED, gateway_id=gateway_id, now=now)
+    outbox.emit_all(
+        [wallets.changed_event(wallet=wallet, transaction_id=transaction_id, occurred_at=now)]
+    )
+    return refund
+
+
+@atomic
+def needs_attention(*, refund_id: UUID, code: str, now: datetime, gateway_id: str = "") -> Refund:
+    """A person has to do something, for example give the payer's bank details."""
+    refund = lock(refund_id)
+    if refund.status in (Status.REQUESTED, Status.PENDING):
+        refund.status = Status.NEEDS_ATTENTION
+        refund.gateway_id = gateway_id or refund.gateway_id
+        refund.failure_code = code
+        refund.save()
+        _record(refund, "needs_attention", now=now)
+    return refund
+
+
+@atomic
+def reopen(*, refund_id: UUID) -> Refund:
+    """The gateway has never heard of it: it is to be asked for again."""
+    refund = lock(refund_id)
+    if refund.status in Refund.OPEN and not refund.gateway_id:
+        refund.status = Status.REQUESTED
+        refund.failure_code = ""
+        refund.save(update_fields=["status", "failure_code"])
+    return refund
+
+
+def lock(refund_id: UUID) -> Refund:
+    """Hold a refund until the transaction ends; its purchase, if needed, was locked before."""
+    return Refund.objects.select_for_update(no_key=True, of=("self",)).get(pk=refund_id)
+
+
+def _lock_both(refund_id: UUID) -> tuple[Purchase, Refund]:
+    purchase_id = Refund.objects.values_list("purchase_id", flat=True).get(pk=refund_id)
+    return purchase_outcomes.lock(purchase_id), lock(refund_id)
+
+
+@atomic
+def _pending(refund_id: UUID, gateway_id: str) -> Refund:
+    refund = lock(refund_id)
+    # Forward only: what is over is not pending again.
+    if refund.status in (Status.REQUESTED, Status.NEEDS_ATTENTION):
+        refund.status = Status.PENDING
+        refund.gateway_id = gateway_id
+        refund.failure_code = ""
+        refund.save(update_fields=["status", "gateway_id", "failure_code"])
+    return refund
+
+
+def _contradict(refund: Refund, *, now: datetime) -> Refund:
+    # The reader has coins and money. Who is right is not ours to say: finance looks at the gateway.
+    log.error("refund_contradicted", refund_id=str(refund.pk))
+    refund.status = Status.CONTRADICTED
+    refund.save(update_fields=["status"])
+    _record(refund, "contradicted", now=now)
+    return refund
+
+
+def _close(refund: Refund, status: Refund.Status, *, gateway_id: str, now: datetime) -> None:
+    refund.status = status
+    refund.gateway_id = gateway_id or refund.gateway_id
+    refund.completed_at = now
+    refund.finish()
+    refund.save()
+    _record(refund, status.lower(), now=now)
+
+
+def _header(refund: Refund, event: str, *, now: datetime) -> ledger.Header:
+    return ledger.Header(
+        key=f"refund:{refund.pk}:{event}",
+        occurred_at=now,
+        source_type="refund",
+        source_id=str(refund.pk),
+        actor=ACTOR,
+        relates_to=refund.transaction_id,
+    )
+
+
+def _post_paid(refund: Refund, purchase: Purchase, *, now: datetime) -> None:
+    ledger.post(
+        templates.refund_paid(
+            provider=purchase.provider, currency=refund.currency, amount=refund.amount_micros
+        ),
+        _header(refund, "paid", now=now),
+    )
+
+
+def _post_returned(refund: Refund, purchase: Purchase, *, now: datetime) -> None:
+    ledger.post(
+        templates.refund_returned(
+            provider=purchase.provider, currency=refund.currency, amount=refund.amount_micros
+        ),
+        _header(refund, "returned", now=now),
+    )
+
+
+def _post_failed(refund: Refund, *, now: datetime) -> UUID:
+    return ledger.post(
+        templates.refund_failed(of=lines_of(refund.transaction)),
+        _header(refund, "failed", now=now),
+    )
+
+
+def _record(refund: Refund, event: str, *, now: datetime) -> None:
+    audit.record(
+        actor=ACTOR,
+        action=f"payments.refund.{event}",
+        object_type="refund",
+        object_id=refund.pk,
+        now=now,
+        after={"status": refund.status, "gateway_id": refund.gateway_id},
+        reason=refund.failure_code,
+    )
+
+
+def _refunded_event(refund: Refund, purchase: Purchase, *, now: datetime) -> outbox.Event:
+    return outbox.Event(
+        type=EventType.PURCHASE_REFUNDED,
+        subject=purchase.user_id,
+        payload={
+            "transaction_id": str(purchase.pk),
+            "refund_id": str(refund.pk),
+            "user_id": purchase.user_id,
+            "coins": refund.coins,
+            "money": Money(refund.amount_micros, refund.currency).to_json(),
+            "is_whole": purchase.refunded_micros == purchase.total_micros,
+        },
+        occurred_at=now,
+    )
