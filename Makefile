@@ -27,7 +27,7 @@ FIND_PYTHON = for python in python3.13 python3.12 python3 \
 	echo "Install one with its venv module (Debian: apt install python3 python3-venv)." >&2; \
 	exit 1
 
-.PHONY: help install up smoke test test-fast test-all sabotage lint format types imports check \
+.PHONY: help install up smoke specs test test-fast test-all sabotage lint format types imports check \
 	check-migrations check-django check-openapi check-lock check-conventions \
 	migrate migrations seed demo openapi lock bench docker-build clean
 
@@ -53,10 +53,13 @@ up: $(STAMP) ## PostgreSQL, Valkey, web, worker, beat on this machine, until Ctr
 smoke: $(STAMP) ## buy coins, open a chapter and tip, against the running `make up`
 	@$(PYTHON) -m legato_payments.local.smoke
 
-test: $(STAMP) ## all tests, on throwaway servers
+specs: $(STAMP) ## the gateways' official descriptions, which the tests hold our requests against
+	@$(PYTHON) -m tests.specs.fetch
+
+test: specs ## all tests, on throwaway servers
 	@$(PYTEST)
 
-test-fast: $(STAMP) ## the tests that take no more than a few seconds each
+test-fast: specs ## the tests that take no more than a few seconds each
 	@$(PYTEST) -m "not slow"
 
 test-all: check test sabotage ## all checks, all tests, and that the tests notice sabotage
