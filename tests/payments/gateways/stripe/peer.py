@@ -72,6 +72,8 @@ class StrictPeer(stripe.HTTPClient):
         else:
             assert not parts.query, parts.query
         params = found.check((parts.query if method == "get" else post_data) or "")
+        # Described, but it would switch off what the account's settings offer the reader.
+        assert "payment_method_types" not in json.dumps(params)
         key = headers.get("Idempotency-Key")
         self.calls.append(Call(found.name, parts.path, params, key))
         answer = self._answer(found)
