@@ -222,4 +222,4 @@ def _can_expand(path: list[str], described: Schema) -> bool:
 
 
 def _options(described: Schema) -> list[Schema]:
-    return described.get("anyOf", [described])
+    return list(described.get("anyOf", [described]))

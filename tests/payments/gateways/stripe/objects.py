@@ -12,7 +12,7 @@ from tests.payments.gateways.stripe import description
 FIXTURES = "stripe-fixtures3.json"
 
 CREATED = 1_790_000_000
-"""When everything here happened: 2026-09-21 13:33:20 UTC."""
+"""When everything here happened: 2026-09-21 14:13:20 UTC."""
 
 REFERENCE = "lp0123456789abcdef0123456789abcdef"
 
@@ -28,7 +28,14 @@ def example(name: str, **changes: Any) -> dict[str, Any]:
 
 def line(**changes: Any) -> dict[str, Any]:
     """A balance transaction of 9.99 USD less 0.59."""
-    values = {"amount": 999, "fee": 59, "net": 940, "currency": "usd", "exchange_rate": None}
+    values = {
+        "amount": 999,
+        "fee": 59,
+        "net": 940,
+        "currency": "usd",
+        "type": "charge",
+        "reporting_category": "charge",
+    }
     return example("balance_transaction", **{**values, **changes})
 
 

@@ -275,7 +275,10 @@ class TestFinding:
     def test_looks_through_pages_and_payments_since_we_asked(
         self, gateway: StripeGateway, peer: StrictPeer
     ) -> None:
-        others = {"metadata": {"legato_reference": "lpother"}, "client_reference_id": "lpother"}
+        others: dict[str, Any] = {
+            "metadata": {"legato_reference": "lpother"},
+            "client_reference_id": "lpother",
+        }
         older = objects.page(objects.intent(id="pi_2"))
         newer = objects.page(
             objects.intent(id="pi_9", **others), has_more=True, url=LIST_INTENTS[4:]

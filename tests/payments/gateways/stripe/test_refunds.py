@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,11 @@ def test_knows_that_there_is_none(gateway: StripeGateway, peer: StrictPeer) -> N
     peer.will_answer(LIST, objects.page())
     peer.will_answer(READ, Refusal(404, missing))
 
-    terms = {"reference": "lprefund", "payment_id": "pi_1", "charge_reference": REFERENCE}
+    terms: dict[str, Any] = {
+        "reference": "lprefund",
+        "payment_id": "pi_1",
+        "charge_reference": REFERENCE,
+    }
 
     assert gateway.get_refund(**terms) is None
     assert gateway.get_refund(**terms, gateway_id="re_1") is None

@@ -310,15 +310,15 @@ class TestWhatItIsAbout:
     def test_an_object_of_stripes_is_recognised(
         self, name: str, make: str, expected: tuple[str, str, str]
     ) -> None:
-        made = {
+        made: dict[str, Callable[[], dict[str, Any]]] = {
             "session": lambda: objects.session("complete", payment_intent="pi_1"),
             "charge": objects.charge,
             "refund": lambda: objects.refund(payment_intent="pi_1"),
             "dispute": lambda: objects.dispute(payment_intent="pi_1", metadata={}),
             "payout": objects.payout,
-        }[make]()
+        }
 
-        read = received(about(name, made))
+        read = received(about(name, made[make]()))
 
         assert (read.reference, read.object_id, read.payment_id) == expected
 
