@@ -35,6 +35,7 @@ def line(**changes: Any) -> dict[str, Any]:
         "currency": "usd",
         "type": "charge",
         "reporting_category": "charge",
+        "source": "ch_1",
     }
     return example("balance_transaction", **{**values, **changes})
 

@@ -447,6 +447,19 @@ def test_a_method_saved_with_a_payment_can_be_charged_again(
     assert state.method == SavedMethod("pm_7", "cus_1", "card", "visa", "4242", "2030-08")
 
 
+def test_a_method_that_was_not_to_be_saved_is_not_kept(
+    gateway: StripeGateway, peer: StrictPeer
+) -> None:
+    paid = objects.intent(payment_method="pm_7", customer="cus_1")
+    peer.will_answer(READ_INTENT, paid)
+
+    state = gateway.get_charge(reference=REFERENCE, gateway_id="pi_1")
+
+    assert state
+    assert state.outcome is Outcome.SUCCEEDED
+    assert state.method is None
+
+
 def test_a_fee_in_another_currency_is_told_with_what_arrived(
     gateway: StripeGateway, peer: StrictPeer
 ) -> None:
