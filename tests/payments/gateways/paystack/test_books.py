@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from payments.gateways.base import Ambiguous, InvalidRequest
+from payments.gateways.paystack import banks
 from payments.gateways.paystack.banks import AccountHolder, Bank
 from payments.gateways.paystack.gateway import PaystackGateway
 from payments.gateways.values import (
@@ -246,6 +247,16 @@ class TestBanks:
 
         assert gateway.list_banks("NGN") == []
         assert len(wire.requests) == 2
+
+    def test_reads_no_list_without_end(
+        self, wire: Wire, gateway: PaystackGateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(banks, "MAX_PAGES", 2)
+        for number in range(2):
+            wire.answer("GET", "/bank", [], meta={"next": f"cursor-{number}"})
+
+        with pytest.raises(Ambiguous, match="does not end"):
+            gateway.list_banks("NGN")
 
     def test_takes_no_broken_list_for_an_empty_one(
         self, wire: Wire, gateway: PaystackGateway

@@ -124,18 +124,22 @@ class TestReading:
 
 
 class TestAnswering:
-    def test_uploads_a_document_and_declines(self, wire: Wire, gateway: PaystackGateway) -> None:
+    # By the official description the payment is a number in this answer.
+    @pytest.mark.parametrize("payment", [4099260516, None])
+    def test_uploads_a_document_and_declines(
+        self, payment: int | None, wire: Wire, gateway: PaystackGateway
+    ) -> None:
         wire.answer("GET", "/dispute/2867", dispute())
         answer_upload(wire)
         wire.answer("POST", "/dispute/2867/evidence", {"id": 21, "dispute": 2867})
-        # The payment is a number in this answer, by the official description.
-        under_review = dispute(status="awaiting-bank-feedback", transaction=4099260516)
-        wire.answer("PUT", "/dispute/2867/resolve", under_review)
+        answered = {"status": "awaiting-bank-feedback", "refund_amount": 0, "transaction": payment}
+        wire.answer("PUT", "/dispute/2867/resolve", dispute(**answered))
 
         state = gateway.submit_evidence(gateway_id="2867", evidence=EVIDENCE, key="key-1")
 
         assert state.status is DisputeStatus.UNDER_REVIEW
-        assert (state.charge_reference, state.amount) == (REFERENCE, naira("4000.00"))
+        assert (state.charge_reference, state.payment_id) == (REFERENCE, "4099260516")
+        assert state.amount == naira("4000.00")
         assert wire.body() == {
             "resolution": "declined",
             "message": "The coins were used.",

@@ -12,6 +12,7 @@ import pytest
 
 from legato_payments.lib import http
 from payments.gateways import base
+from payments.gateways.paystack.client import Client
 from payments.gateways.paystack.gateway import PaystackGateway
 from payments.gateways.values import ChargeState
 from tests.factories import NOW
@@ -315,6 +316,16 @@ def test_shows_its_key_in_one_header_and_in_no_error(peer: Peer, gateway: Paysta
     assert f"\r\nAuthorization: Bearer {KEY}\r\n".encode() in peer.heard[0]
     assert KEY not in str(error.value)
     assert len(str(error.value)) == 200
+
+
+def test_uploads_to_paystacks_own_host(peer: Peer) -> None:
+    peer.behaviours = [sends(200, b"")]
+
+    Client().upload(f"{peer.address}/uploads/1", b"a document")
+
+    assert peer.heard[0].startswith(b"PUT /uploads/1 ")
+    assert peer.heard[0].endswith(b"\r\n\r\na document")
+    assert KEY.encode() not in peer.heard[0]
 
 
 def test_keeps_the_number_of_the_request(peer: Peer, gateway: PaystackGateway) -> None:
