@@ -81,6 +81,23 @@ def hear_of(purchase: Purchase, *, now: datetime = NOW) -> WebhookEvent:
     return WebhookEvent.objects.get(dedupe_key=delivery.event_id)
 
 
+def hear_of_object(object_id: str, *, now: datetime = NOW) -> WebhookEvent:
+    """The newest webhook that the sandbox owes us for a refund or a dispute arrives."""
+    deliveries = SandboxDelivery.objects.order_by("-id")
+    delivery = next(row for row in deliveries if object_id.encode() in bytes(row.body))
+    body = bytes(delivery.body)
+    signature = signatures.sign(body, secret=settings.SANDBOX_WEBHOOK_SECRET, now=now)
+    inbox.receive(provider="SANDBOX", body=body, headers={signatures.HEADER: signature}, now=now)
+    return WebhookEvent.objects.get(dedupe_key=delivery.event_id)
+
+
+def process(event: WebhookEvent, *, now: datetime = NOW) -> WebhookEvent:
+    """A worker acts on a stored webhook."""
+    inbox.process(event_id=event.pk, now=now)
+    event.refresh_from_db()
+    return event
+
+
 def buy_coins(
     user_id: str = READER,
     name: str = "Ultimate Pack",

@@ -10,7 +10,9 @@ from django.db import connection
 from legato_payments.lib.metrics import GATEWAY_REQUEST_SECONDS, GATEWAY_REQUESTS
 from payments.enums import Currency, Provider
 from payments.gateways.base import ChargeGateway, GatewayError, Unavailable, WebhookVerifier
+from payments.gateways.paystack.gateway import PaystackGateway
 from payments.gateways.sandbox.gateway import SandboxGateway
+from payments.gateways.stripe.gateway import StripeGateway
 
 HOME: Mapping[Currency, Provider] = {
     Currency.USD: Provider.STRIPE,
@@ -100,6 +102,10 @@ def configured() -> list[Provider]:
 def is_configured(provider: str) -> bool:
     """Whether a provider can be used here."""
     match provider:
+        case Provider.STRIPE:
+            return bool(settings.STRIPE_SECRET_KEY)
+        case Provider.PAYSTACK:
+            return bool(settings.PAYSTACK_SECRET_KEY)
         case Provider.SANDBOX:
             return bool(settings.GATEWAY_SANDBOX)
         case _:
@@ -122,7 +128,13 @@ def assert_outside_transaction() -> None:
     assert not blocks, "a gateway was called inside a database transaction"
 
 
-def _gateway(provider: str) -> SandboxGateway:
+def _gateway(provider: str) -> StripeGateway | PaystackGateway | SandboxGateway:
     if not is_configured(provider):
         raise NotConfigured(f"{provider} is not configured.", gateway=provider)
-    return SandboxGateway()
+    match provider:
+        case Provider.STRIPE:
+            return StripeGateway()
+        case Provider.PAYSTACK:
+            return PaystackGateway()
+        case _:
+            return SandboxGateway()

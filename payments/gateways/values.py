@@ -192,6 +192,7 @@ class DisputeState:
     Args:
         amount: Disputed, in the payment's currency.
         holds_funds: Whether the gateway has taken the money from our balance.
+        is_inquiry: The bank only asks so far; it is no dispute yet.
         is_withdrawn: WON because the payer took it back, or the bank asked only.
         fee: What the gateway charged for it so far, by its own figures.
         fee_returned: What of the fee it gave back.
@@ -205,6 +206,7 @@ class DisputeState:
     amount: Money
     reason: str = ""
     holds_funds: bool = True
+    is_inquiry: bool = False
     is_withdrawn: bool = False
     fee: Money | None = None
     fee_returned: Money | None = None

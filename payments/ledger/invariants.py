@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from payments.ledger import money_back
+
 CHECKS: dict[str, str] = {
     "chain": """
         SELECT 'seal ' || sequence || ', transaction ' || coalesce(transaction_id::text, '?'),
@@ -114,14 +116,15 @@ CHECKS: dict[str, str] = {
     """,
     "purchases": """
         SELECT 'purchase ' || p.id,
-               'is ' || p.status || ' with ' || p.coins + p.bonus_coins || ' coins worth '
-                   || p.value_micros || ', its lot has ' || coalesce(l.coins, 0) || ' worth '
+               'is ' || p.status || ' with ' || p.coins + p.bonus_coins - p.debt_coins
+                   || ' coins worth ' || p.value_micros - p.debt_micros
+                   || ', its lot has ' || coalesce(l.coins, 0) || ' worth '
                    || coalesce(l.value_micros, 0)
         FROM payments_purchase p
         LEFT JOIN payments_coinlot l ON l.purchase_id = p.id AND l.origin = 'PURCHASE'
         WHERE CASE p.status WHEN 'SUCCEEDED'
-                   THEN l.coins IS DISTINCT FROM p.coins + p.bonus_coins
-                        OR l.value_micros IS DISTINCT FROM p.value_micros
+                   THEN coalesce(l.coins, 0) <> p.coins + p.bonus_coins - p.debt_coins
+                        OR coalesce(l.value_micros, 0) <> p.value_micros - p.debt_micros
                    ELSE l.id IS NOT NULL END
     """,
     "campaigns": """
@@ -167,7 +170,7 @@ def add(checks: Mapping[str, str]) -> None:
 
 def checks() -> dict[str, str]:
     """Every check, those of the apps above included."""
-    return CHECKS | _added
+    return CHECKS | money_back.CHECKS | _added
 
 
 def discrepancies() -> Iterator[Discrepancy]:

@@ -17,12 +17,17 @@ class DisputeQuerySet(DueQuerySet["Dispute"]):
         """Disputes that are not decided yet."""
         return self.filter(status__in=Dispute.OPEN)
 
+    def in_the_way(self) -> "DisputeQuerySet":
+        """Disputes that decide what is paid back of a purchase: undecided, or lost."""
+        return self.filter(Q(status__in=Dispute.OPEN, is_inquiry=False) | ~Q(booked="NONE"))
+
 
 class Dispute(DueRow):
     """A dispute of one purchase, as the gateway tells of it and as our books have it.
 
     ``status`` is the gateway's word; ``booked`` is how far our books are. While ``booked`` is HELD,
-    the money is in ``dispute_hold`` and the coins of the purchase are frozen.
+    the money is in ``dispute_hold``. Until it is decided, unless the bank only asks, the coins of
+    the purchase are frozen, whether or not the gateway has taken the money already.
     """
 
     class Status(models.TextChoices):
@@ -49,6 +54,9 @@ class Dispute(DueRow):
     provider = models.CharField(max_length=8, choices=Provider.choices)
     gateway_id = models.CharField(max_length=128)
     status = models.CharField(max_length=14, choices=Status.choices)
+    is_inquiry = models.BooleanField(
+        default=False, help_text="The bank only asks so far: no money and no coins are held."
+    )
     booked = models.CharField(max_length=4, choices=Booked.choices, default=Booked.NONE)
     times_booked = models.PositiveIntegerField(default=0, help_text="Postings made for it.")
     currency = models.CharField(max_length=3)

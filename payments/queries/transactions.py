@@ -49,7 +49,8 @@ SELECT * FROM (
     (SELECT p.id, 'COIN_PURCHASE' AS kind,
             CASE WHEN p.status <> 'SUCCEEDED' THEN p.status
                  WHEN EXISTS (SELECT FROM payments_dispute d WHERE d.purchase_id = p.id
-                              AND d.booked <> 'NONE') THEN 'DISPUTED'
+                              AND (d.booked <> 'NONE' OR NOT d.is_inquiry AND d.status IN
+                                   ('NEEDS_RESPONSE', 'UNDER_REVIEW'))) THEN 'DISPUTED'
                  WHEN p.refunded_micros = 0 THEN p.status
                  WHEN p.refunded_micros = p.price_micros + p.tax_micros THEN 'REFUNDED'
                  ELSE 'PARTIALLY_REFUNDED' END AS status,

@@ -75,9 +75,12 @@ def apply(*, purchase_id: UUID, state: DisputeState, now: datetime) -> Dispute:
         _take_over(dispute, state, now=now)
         _book_fee(dispute, state, now=now)
         is_lost = dispute.status == Status.LOST
-        if dispute.booked == Booked.NONE and (is_lost or _is_held(dispute, state)):
-            _hold(dispute, wallets_by_reader.values(), now=now)
-        if dispute.booked == Booked.HELD and dispute.status in (Status.WON, Status.WITHDRAWN):
+        is_open = dispute.status in Dispute.OPEN and not dispute.is_inquiry
+        if dispute.booked == Booked.NONE and (is_lost or (is_open and state.holds_funds)):
+            _hold(dispute, now=now)
+        if is_open or (is_lost and dispute.booked == Booked.HELD):
+            _move_lots(dispute, wallets_by_reader.values(), freeze=True, now=now)
+        if dispute.booked != Booked.LOST and dispute.status in (Status.WON, Status.WITHDRAWN):
             win(dispute, wallets_by_reader.values(), now=now)
         _plan(dispute, now=now)
         dispute.save()
@@ -86,20 +89,20 @@ def apply(*, purchase_id: UUID, state: DisputeState, now: datetime) -> Dispute:
 
 
 def win(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> None:
-    """The disputed money is back: unfreeze the coins. Wallets, purchase and dispute are locked.
+    """The disputed money is back, if it was gone: unfreeze the coins.
 
-    The caller saves the row.
+    Wallets, purchase and dispute are locked; the caller saves the row.
     """
-    _post(
-        dispute,
-        "won",
-        templates.dispute_won(
+    if dispute.booked == Booked.HELD:
+        draft = templates.dispute_won(
             provider=dispute.provider, currency=dispute.currency, amount=dispute.amount_micros
-        ),
-        now=now,
-    )
-    failpoint("dispute.won")
+        )
+        _post(dispute, "won", draft, now=now)
+        failpoint("dispute.won")
+    readers = list(readers)
     _move_lots(dispute, readers, freeze=False, now=now)
+    for other in dispute.purchase.disputes.open().filter(is_inquiry=False).exclude(pk=dispute.pk):
+        _move_lots(other, readers, freeze=True, now=now)
     dispute.booked = Booked.NONE
     dispute.closed_at = now
 
@@ -211,6 +214,7 @@ def _find_or_make(purchase: Purchase, state: DisputeState, *, now: datetime) -> 
         provider=purchase.provider,
         gateway_id=state.gateway_id,
         status=STATUSES[state.status],
+        is_inquiry=state.is_inquiry,
         currency=purchase.currency,
         amount_micros=state.amount.micros,
         tax_micros=refund_amounts.tax_in(purchase, min(state.amount.micros, left)),
@@ -227,6 +231,7 @@ def _take_over(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:
     status = STATUSES[state.status]
     if state.is_withdrawn and status == Status.WON:
         status = Status.WITHDRAWN
+    dispute.is_inquiry = state.is_inquiry
     dispute.evidence_due_at = state.evidence_due_at or dispute.evidence_due_at
     if status == dispute.status:
         return
@@ -236,11 +241,7 @@ def _take_over(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:
         tell(dispute, status.lower(), now=now)
 
 
-def _is_held(dispute: Dispute, state: DisputeState) -> bool:
-    return state.holds_funds and dispute.status in Dispute.OPEN
-
-
-def _hold(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> None:
+def _hold(dispute: Dispute, *, now: datetime) -> None:
     _post(
         dispute,
         "opened",
@@ -250,7 +251,6 @@ def _hold(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) ->
         now=now,
     )
     failpoint("dispute.held")
-    _move_lots(dispute, readers, freeze=True, now=now)
     dispute.booked = Booked.HELD
 
 

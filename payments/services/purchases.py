@@ -19,6 +19,7 @@ from legato_payments.lib.errors import Declined, Missing
 from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import gateway_reference
 from legato_payments.lib.money import Money
+from payments import audit
 from payments.gateways import base, registry, values
 from payments.models import Policy, Purchase
 from payments.queries import policies
@@ -89,9 +90,10 @@ def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
     purchase = Purchase.objects.filter(pk=purchase_id).first()
     if purchase is None:
         purchase = _create(purchase_id, order, now=now)
+        return _open_at_gateway(purchase, order, now=now)
     if purchase.status != Status.CREATED:
         return purchase
-    return _open_at_gateway(purchase, order, now=now)
+    return _resume(purchase, order, now=now)
 
 
 def apply(*, purchase_id: UUID, state: values.ChargeState, now: datetime) -> Purchase:
@@ -192,6 +194,41 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
     )
 
 
+def _resume(purchase: Purchase, order: Order, *, now: datetime) -> Purchase:
+    """Go on with a purchase whose first call was never answered, as far as we know."""
+    try:
+        state = read(purchase)
+    except base.GatewayError as error:
+        raise attempts.GatewayUnavailable(retry_after=5) from error
+    if state is not None:
+        _resolve_attempt(purchase, state, now=now)
+        if state.outcome is not values.Outcome.ACTION_REQUIRED or state.action:
+            _store_opened(purchase.pk, state)
+            return apply(purchase_id=purchase.pk, state=state, now=now)
+        # A page whose address was lost with the answer, and which is given only once.
+        purchase = _rename(purchase.pk, now=now)
+    return _open_at_gateway(purchase, order, now=now)
+
+
+@atomic
+def _rename(purchase_id: UUID, *, now: datetime) -> Purchase:
+    """A new reference, for a payment that nobody can make under the old one: no one knows where."""
+    purchase = outcomes.lock(purchase_id)
+    before = purchase.reference
+    purchase.reference = gateway_reference()
+    purchase.save(update_fields=["reference"])
+    audit.record(
+        actor="system:purchases",
+        action="payments.purchase.renamed",
+        object_type="purchase",
+        object_id=purchase.pk,
+        now=now,
+        before={"reference": before},
+        after={"reference": purchase.reference},
+    )
+    return purchase
+
+
 def _open_at_gateway(purchase: Purchase, order: Order, *, now: datetime) -> Purchase:
     request = values.ChargeRequest(
         reference=purchase.reference,
@@ -229,7 +266,7 @@ def _charge(
     *,
     now: datetime,
 ) -> values.ChargeState:
-    key = f"purchase:{purchase.pk}:charge"
+    key = f"charge:{purchase.reference}"
     operation = attempts.Operation(
         provider=purchase.provider,
         name="charge",

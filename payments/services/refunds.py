@@ -266,7 +266,7 @@ def _check(purchase: Purchase, request: Request) -> None:
     if purchase.refunded_micros >= purchase.total_micros:
         raise AlreadyReversed
     # What happened at the gateway happened, disputed or not.
-    if not request.gateway_id and purchase.disputes.exclude(booked="NONE").exists():
+    if not request.gateway_id and purchase.disputes.in_the_way().exists():
         raise PurchaseDisputed
     amount = request.amount
     if amount is None:

@@ -2,11 +2,15 @@
 
 from datetime import datetime
 
+import structlog
+
 from payments.gateways import registry as gateways
 from payments.gateways.values import DisputeState, EventKind, RefundState
 from payments.models import Purchase, Refund, WebhookEvent
 from payments.services import disputes, purchases, refund_outcomes, refunds_adopted
 from payments.webhooks.registry import handles
+
+log = structlog.get_logger(__name__)
 
 
 @handles(
@@ -18,6 +22,9 @@ from payments.webhooks.registry import handles
 def payment_changed(event: WebhookEvent, now: datetime) -> None:
     """Bring the purchase to what the gateway says of its payment now."""
     purchase = _purchase_of(event)
+    if purchase is None and not event.reference:
+        log.info("webhook_not_ours", event_id=event.pk, kind=event.kind)
+        return
     if purchase is None:
         raise LookupError(f"no purchase has the reference {event.reference}")
     _read_again(purchase, now=now)

@@ -35,8 +35,8 @@ class PaystackGateway:
         self,
         request: ChargeRequest,
         *,
-        key: str,  # noqa: ARG002 - the reference is the key
-        now: datetime,  # noqa: ARG002
+        key: str,
+        now: datetime,
     ) -> ChargeState:
         """See ``ChargeGateway``. The page cannot be had twice: ``DuplicateReference`` then.
 
@@ -50,8 +50,8 @@ class PaystackGateway:
         self,
         *,
         reference: str,
-        gateway_id: str = "",  # noqa: ARG002 - it is the reference
-        since: datetime | None = None,  # noqa: ARG002
+        gateway_id: str = "",
+        since: datetime | None = None,
     ) -> ChargeState | None:
         """See ``ChargeGateway``."""
         return charges.find(Client(), reference)
@@ -60,9 +60,9 @@ class PaystackGateway:
         self,
         *,
         reference: str,
-        now: datetime,  # noqa: ARG002
-        gateway_id: str = "",  # noqa: ARG002
-        since: datetime | None = None,  # noqa: ARG002
+        now: datetime,
+        gateway_id: str = "",
+        since: datetime | None = None,
     ) -> ChargeState | None:
         """See ``ChargeGateway``. Paystack cannot close a page: the state is what it is."""
         return charges.find(Client(), reference)
@@ -71,8 +71,8 @@ class PaystackGateway:
         self,
         request: RefundRequest,
         *,
-        key: str,  # noqa: ARG002 - our note in the refund is the key
-        now: datetime,  # noqa: ARG002
+        key: str,
+        now: datetime,
     ) -> RefundState:
         """See ``ChargeGateway``. Not to be called twice at the same moment."""
         return refunds.create(Client(), request)
@@ -81,7 +81,7 @@ class PaystackGateway:
         self,
         *,
         reference: str,
-        payment_id: str,  # noqa: ARG002
+        payment_id: str,
         charge_reference: str,
         gateway_id: str = "",
         since: datetime | None = None,
@@ -104,7 +104,7 @@ class PaystackGateway:
         *,
         gateway_id: str,
         evidence: Evidence,
-        key: str,  # noqa: ARG002 - one that was answered is left alone
+        key: str,
     ) -> DisputeState:
         """See ``ChargeGateway``."""
         return disputes.decline(Client(), gateway_id, evidence)
@@ -113,7 +113,7 @@ class PaystackGateway:
         self,
         *,
         gateway_id: str,
-        key: str,  # noqa: ARG002 - one that is closed is left alone
+        key: str,
     ) -> DisputeState:
         """See ``ChargeGateway``."""
         return disputes.accept(Client(), gateway_id)
@@ -163,7 +163,7 @@ class PaystackGateway:
         body: bytes,
         headers: Mapping[str, str],
         *,
-        now: datetime,  # noqa: ARG002 - a delivery carries no time
+        now: datetime,
         remote: str = "",
     ) -> list[GatewayEvent]:
         """See ``WebhookVerifier``. ``code`` is signature, address, mode or body."""

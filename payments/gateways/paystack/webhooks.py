@@ -36,7 +36,8 @@ def verify(body: bytes, headers: Mapping[str, str], *, remote: str) -> list[Gate
     if key is None:
         raise _invalid("signature", "The signature does not match.")
     addresses = settings.PAYSTACK_WEBHOOK_ADDRESSES
-    if addresses and remote and remote not in addresses:
+    # A server that listens on both families shows an IPv4 address inside an IPv6 one.
+    if addresses and remote and remote.removeprefix("::ffff:") not in addresses:
         raise _invalid("address", f"{remote} is not one of Paystack's addresses.")
     raw = _parse(body)
     domain = members(raw["data"]).get("domain")

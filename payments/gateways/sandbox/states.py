@@ -103,6 +103,7 @@ def dispute_state(dispute: SandboxDispute) -> DisputeState:
         amount=Money.from_minor(dispute.amount_minor, currency),
         reason=dispute.reason,
         holds_funds=dispute.holds_funds,
+        is_inquiry=not dispute.holds_funds and dispute.status not in ("WON", "LOST"),
         is_withdrawn=dispute.is_withdrawn,
         fee=Money.from_minor(dispute.fee_minor, currency),
         fee_returned=Money.from_minor(dispute.fee_returned_minor, currency),

@@ -92,6 +92,7 @@ def state_of(dispute: Object) -> DisputeState:
         amount=money(dispute["amount"], dispute["currency"]),
         reason=dispute["reason"],
         holds_funds=holds_funds,
+        is_inquiry=dispute["status"].startswith("warning_"),
         is_withdrawn=status is DisputeStatus.WON and dispute["status"] != "won",
         fee=_sum_of(lines, [line["fee"] for line in lines if line["fee"] > 0]),
         fee_returned=_sum_of(lines, [-line["fee"] for line in lines if line["fee"] < 0]),

@@ -73,7 +73,7 @@ class StripeGateway:
             self._client, reference=reference, now=now, gateway_id=gateway_id, since=since
         )
 
-    def refund(self, request: RefundRequest, *, key: str, now: datetime) -> RefundState:  # noqa: ARG002
+    def refund(self, request: RefundRequest, *, key: str, now: datetime) -> RefundState:
         """See ``ChargeGateway``."""
         return refunds.create(self._client, request, key=key)
 
@@ -82,9 +82,9 @@ class StripeGateway:
         *,
         reference: str,
         payment_id: str,
-        charge_reference: str,  # noqa: ARG002
+        charge_reference: str,
         gateway_id: str = "",
-        since: datetime | None = None,  # noqa: ARG002
+        since: datetime | None = None,
     ) -> RefundState | None:
         """See ``ChargeGateway``."""
         return refunds.get(
@@ -137,7 +137,7 @@ class StripeGateway:
         headers: Mapping[str, str],
         *,
         now: datetime,
-        remote: str = "",  # noqa: ARG002
+        remote: str = "",
     ) -> list[GatewayEvent]:
         """See ``WebhookVerifier``. The signature is enough: where it came from is not looked at."""
         return webhooks.verify(body, headers, now=now)
