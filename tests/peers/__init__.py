@@ -1,0 +1,10 @@
+"""Stateful doubles of Stripe and Paystack, in processes of their own.
+
+``python -m tests.peers stripe --port 0 --state FILE`` prints the address and serves until it is
+ended; ``client.Peer`` does that for tests and wraps the control interface below ``/_peer/``.
+
+A peer keeps everything in a SQLite file and answers only after the commit, so that killing the
+peer, or whoever calls it, loses nothing that was answered. Nothing of the product is imported: a
+mistake of ours cannot be on both sides. Every request and every answer is compared with the
+gateway's own description in ``var/specs``; what does not fit is in ``/_peer/violations``.
+"""
