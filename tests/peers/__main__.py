@@ -1,22 +1,29 @@
 """``python -m tests.peers stripe --port 0 --state FILE``: one peer, until it is ended."""
 
 import argparse
+import importlib
 import json
 import signal
 import sys
 from pathlib import Path
 
 from tests.peers.control import Application
-from tests.peers.stripe.app import StripePeer
+from tests.peers.peer import Peer
 from tests.peers.web import serve
 
-PEERS = {"stripe": StripePeer}
+PEERS = {
+    "paystack": ("tests.peers.paystack.app", "PaystackPeer"),
+    "stripe": ("tests.peers.stripe.app", "StripePeer"),
+}
+"""Only one is imported: reading Paystack's description takes seconds of libraries."""
 
 
 def main() -> None:
     """Serve, after a line with the address."""
     arguments = _arguments()
-    peer = PEERS[arguments.peer](arguments.state, key=arguments.key, webhooks=arguments.webhooks)
+    module, name = PEERS[arguments.peer]
+    peer_class: type[Peer] = getattr(importlib.import_module(module), name)
+    peer = peer_class(arguments.state, key=arguments.key, webhooks=arguments.webhooks)
     with peer.store.transaction():
         known = peer.store.setting("options", {})
         peer.store.set_setting("options", {**known, **json.loads(arguments.options)})
