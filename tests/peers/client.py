@@ -129,6 +129,10 @@ class Peer:
         """Change how it behaves."""
         return dict(self.control("options", **changed))
 
+    def reset(self, **options: Any) -> None:
+        """Forget everything, so that the next test can use the same process."""
+        self.control("reset", **{**self._options, **options})
+
     def set_clock(self, now: str | int | None) -> int:
         """Let its clock stand at a moment; ``None`` for the real time again."""
         return int(self.control("clock", now=now)["now"])

@@ -136,6 +136,14 @@ def sign(peer: Peer, body: Json) -> Json:
     return dict(peer.sign(str(body["body"]).encode()))
 
 
+@routes.add("POST", "/_peer/reset", "reset")
+def reset(peer: Peer, body: Json) -> Json:
+    """Begin anew with nothing but these options, so that tests can share a process."""
+    peer.store.clear()
+    peer.calls.clear()
+    return set_options(peer, body)
+
+
 @routes.add("GET", "/_peer/books", "books")
 def books(peer: Peer, _body: Json) -> Json:
     """The peer's own books."""

@@ -95,6 +95,12 @@ class Store:
         with self._lock:
             self._database.execute("DELETE FROM objects WHERE kind = ?", (kind,))
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self.transaction():
+            self._database.execute("DELETE FROM objects")
+            self._database.execute("DELETE FROM settings")
+
     def number(self, start: int) -> int:
         """The next number, for gateways that count their objects."""
         last = int(self.setting("last_number", start))

@@ -122,7 +122,7 @@ def page(call: Call, message: str, rows: list[Json], name: str = "created_at") -
         name: The member that ``from`` and ``to`` speak of.
     """
     params = call.params
-    size = int(params.get("perPage", params.get("per_page", 50)))
+    size: int = params.get("perPage") or params.get("per_page") or 50
     chosen = [row for row in rows[::-1] if _between(row[name], params)]
     if params.get("use_cursor"):
         return _cursor(message, chosen, size, params)

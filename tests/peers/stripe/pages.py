@@ -1,7 +1,7 @@
 """The hosted page, for a person or a browser test."""
 
 from tests.peers.pages import form_page, message_page, redirect
-from tests.peers.stripe import intents, methods, sessions
+from tests.peers.stripe import intents, sessions
 from tests.peers.stripe.calls import Call, missing
 from tests.peers.web import Answer, Request
 
@@ -75,6 +75,3 @@ def authenticate(call: Call, intent_id: str, *, succeeds: bool) -> None:
     )
     call.save(intent)
     call.tell("payment_intent.payment_failed", intent)
-
-
-__all__ = ["authenticate", "methods", "show"]
