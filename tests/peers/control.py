@@ -37,7 +37,10 @@ class Application:
     def _control(self, request: Request) -> Any:
         for routes_ in (self.peer.control, routes):
             if found := routes_.find(request.method, request.path):
-                return found[0].function(self.peer, request.json())
+                try:
+                    return found[0].function(self.peer, request.json())
+                finally:
+                    self.peer.wake()
         raise ValueError(f"no control {request.method} {request.path}")
 
 

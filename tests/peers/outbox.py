@@ -93,11 +93,11 @@ def deliver(store: Store, order: Order, sign: Sign) -> list[Json]:
 
 
 def _chosen(store: Store, order: Order) -> list[Json]:
-    states = (PENDING, DELIVERED) if order.again else (PENDING,)
+    found = store.find(KIND) if order.again else store.find(KIND, state=PENDING)
     chosen = [
         delivery
-        for delivery in store.find(KIND)
-        if delivery["state"] in states
+        for delivery in found
+        if delivery["state"] != DROPPED
         and _matches(delivery, order.only)
         and not _matches(delivery, order.without)
         and (order.attempts is None or delivery["attempts"] < order.attempts)

@@ -1,5 +1,7 @@
 """What both peers do with a call: faults, the log, and what is wrong with it."""
 
+import contextlib
+import sqlite3
 import threading
 import time
 import traceback
@@ -74,10 +76,11 @@ class Peer(ABC):
         """Answer one request."""
         if request.path.startswith("/pay/"):
             answer = self.page(request)
-            self._told.set()
+            self.wake()
             return answer
         found = self.routes.find(request.method, request.path)
         if found is None:
+            self.violation("unknown", "request", f"{request.method} {request.path}")
             return self.trouble(404)
         route, ids = found
         fault = faults.take(self.store, route.name)
@@ -132,7 +135,7 @@ class Peer(ABC):
             self.violation(route.name, "peer", traceback.format_exc())
             return self.trouble(500)
         finally:
-            self._told.set()
+            self.wake()
         return self._spoilt(request, answer, fault) if fault else answer
 
     def _refusal(self, request: Request, fault: Json) -> Answer:
@@ -171,9 +174,14 @@ class Peer(ABC):
         """Send webhooks as ordered."""
         return outbox.deliver(self.store, order, self.sign)
 
+    def wake(self) -> None:
+        """There may be something to deliver."""
+        self._told.set()
+
     def _deliver_automatically(self) -> None:
-        while True:
-            self._told.wait(timeout=1.0)
-            self._told.clear()
-            if self.webhooks and self.option("automatic"):
-                self.deliver(outbox.Order(self.webhooks, attempts=AUTOMATIC_ATTEMPTS))
+        with contextlib.suppress(sqlite3.ProgrammingError):  # the peer ends, its file is closed
+            while True:
+                self._told.wait(timeout=1.0)
+                self._told.clear()
+                if self.webhooks and self.option("automatic"):
+                    self.deliver(outbox.Order(self.webhooks, attempts=AUTOMATIC_ATTEMPTS))

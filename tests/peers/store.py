@@ -19,6 +19,8 @@ CREATE TABLE IF NOT EXISTS objects (
     UNIQUE (kind, id)
 );
 CREATE INDEX IF NOT EXISTS objects_reference ON objects (kind, json_extract(body, '$.reference'));
+CREATE INDEX IF NOT EXISTS objects_status ON objects (kind, json_extract(body, '$.status'));
+CREATE INDEX IF NOT EXISTS objects_state ON objects (kind, json_extract(body, '$.state'));
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 
@@ -73,10 +75,17 @@ class Store:
         rows = self._rows("kind = ? AND id = ?", (kind, str(object_id)))
         return rows[0] if rows else None
 
-    def find(self, kind: str, **equals: Any) -> list[Json]:
-        """The objects whose members are so, oldest first."""
+    def find(self, kind: str, at_most: tuple[str, int] | None = None, **equals: Any) -> list[Json]:
+        """The objects whose members are so, oldest first.
+
+        Args:
+            at_most: A member and the largest value it may have.
+        """
         where = ["kind = ?"]
         values: list[Any] = [kind]
+        if at_most is not None:
+            where.append(f"json_extract(body, '$.{at_most[0]}') <= ?")
+            values.append(at_most[1])
         for name, value in equals.items():
             if value is None:
                 where.append(f"json_extract(body, '$.{name}') IS NULL")
@@ -84,6 +93,10 @@ class Store:
                 where.append(f"json_extract(body, '$.{name}') = ?")
                 values.append(value)
         return self._rows(" AND ".join(where), values)
+
+    def mentioning(self, kind: str, text: str) -> list[Json]:
+        """The objects in which a text stands as a value, or as a name."""
+        return self._rows("kind = ? AND instr(body, ?) > 0", (kind, json.dumps(text)))
 
     def first(self, kind: str, **equals: Any) -> Json | None:
         """The oldest object of which that is true, or ``None``."""

@@ -31,9 +31,9 @@ def lenient_paystack(paystack_peer: Peer) -> Iterator[PaystackShop]:
 @pytest.mark.parametrize(
     ("wrong", "param"),
     [
-        ({"payment_method_kind": "card"}, ""),
-        ({"metadata": {"reference": {"deeper": "1"}}}, "metadata"),
-        ({"payment_intent_data": {"colour": "red"}}, "payment_intent_data"),
+        ({"payment_method_kind": "card"}, "payment_method_kind"),
+        ({"metadata": {"reference": {"deeper": "1"}}}, "metadata[reference]"),
+        ({"payment_intent_data": {"colour": "red"}}, "payment_intent_data[colour]"),
         ({"expires_at": "tomorrow"}, "expires_at"),
     ],
 )

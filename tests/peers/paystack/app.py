@@ -18,6 +18,18 @@ __all__ = ["PaystackPeer", "banks", "controls", "settlements"]
 
 NUMBERS = ("perPage", "per_page", "page", "amount", "settlement")
 
+PAGES = {"perPage", "per_page", "page", "use_cursor", "next", "previous"}
+KNOWN = {
+    "transaction.list": PAGES | {"from", "to", "status", "amount", "settlement"},
+    "refund.list": PAGES | {"from", "to", "transaction", "reference", "currency"},
+    "dispute.list": PAGES | {"from", "to", "status", "transaction"},
+    "settlement.list": PAGES | {"from", "to", "status"},
+    "settlement.transactions": PAGES | {"from", "to"},
+    "balance.ledger": PAGES | {"from", "to"},
+    "bank.list": PAGES | {"country", "currency"},
+}
+"""Filters that work here: to leave one out in silence would be a lie."""
+
 WORDS = {
     404: "Route not found",
     409: "Another request is in progress",
@@ -102,6 +114,11 @@ class PaystackPeer(Peer):
             self.violation(route.name, "request", wrong)
             code = "missing_params" if "required" in wrong else "invalid_params"
             raise ApiError(400, wrong, code, "Provide all required params")
+        given = {name for name, _ in parse_qsl(request.query, keep_blank_values=True)}
+        if names := sorted(given - KNOWN[route.name] if route.name in KNOWN else ()):
+            message = f"This peer does not know {', '.join(names)}"
+            self.violation(route.name, "peer", message)
+            raise ApiError(400, message)
         query: Json = dict(parse_qsl(request.query, keep_blank_values=True))
         for name in NUMBERS:
             if name in query:

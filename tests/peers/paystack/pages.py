@@ -32,6 +32,8 @@ def show(call: Call, request: Request) -> Answer:
     if action == "cancel":
         abandon(call, transaction)
         return _back(transaction)
+    if action not in customers.CARDS:
+        return form_page("Choose one.", "", BUTTONS)
     pay(call, transaction, action)
     if transaction["status"] == "success":
         return _back(transaction)

@@ -15,6 +15,7 @@ from tests.peers.store import Json
 from tests.peers.stripe import books, controls, events, form, lists, pages, schema, tax
 from tests.peers.stripe.calls import VERSION, ApiError, Call, control, new_id, routes
 from tests.peers.stripe.ledger import DAY
+from tests.peers.stripe.unknown import UNKNOWN
 from tests.peers.web import Answer, Request
 
 __all__ = ["StripePeer", "controls", "tax"]
@@ -70,6 +71,7 @@ class StripePeer(Peer):
             call = self.call(request.base, request_id)
             call.ids = ids
             call.params = self._parameters(request, route)
+            self._check_known(route, call.params)
             call.key = self._key(request)
             answer = self._once(request, route, call, fault)
         except ApiError as error:
@@ -160,6 +162,12 @@ class StripePeer(Peer):
         except ValueError as wrong:
             self.violation(route.name, "request", str(wrong))
             raise ApiError(400, str(wrong), stored=False) from wrong
+
+    def _check_known(self, route: Route, params: Json) -> None:
+        if names := sorted(UNKNOWN.get(route.name, set()) & set(params)):
+            message = f"This peer does not know {', '.join(names)}"
+            self.violation(route.name, "peer", message)
+            raise ApiError(400, message, stored=False)
 
     def _key(self, request: Request) -> str | None:
         key = request.header("Idempotency-Key")

@@ -71,9 +71,9 @@ def invalid(message: str, param: str = "", code: str = "") -> ApiError:
     return error
 
 
-def missing(kind: str, object_id: str, param: str) -> ApiError:
+def missing(kind: str, object_id: str, param: str, status: int) -> ApiError:
     """There is no such object."""
-    return ApiError(404, f"No such {kind}: '{object_id}'", code="resource_missing", param=param)
+    return ApiError(status, f"No such {kind}: '{object_id}'", code="resource_missing", param=param)
 
 
 @dataclass
@@ -110,7 +110,9 @@ class Call:
         """
         found = self.store.get(kind, object_id)
         if found is None:
-            raise missing(kind.replace(".", "_"), object_id, param)
+            # What the path names is not found; what a parameter names makes it a bad request.
+            status = 404 if object_id in self.ids.values() else 400
+            raise missing(kind.replace(".", "_"), object_id, param, status)
         return found
 
     def save(self, body: Json) -> Json:

@@ -59,7 +59,7 @@ def find(call: Call, kind: str, wanted: str) -> Json | None:
         return found
     fitting = [
         body
-        for body in call.store.find(kind)
+        for body in call.store.mentioning(kind, wanted)
         if body.get("client_reference_id") == wanted or wanted in body["metadata"].values()
     ]
     return fitting[-1] if fitting else None

@@ -54,7 +54,7 @@ def make(call: Call, params: Json) -> Json:
         else {"allow_redirects": "always", "enabled": True},
         "canceled_at": None,
         "cancellation_reason": None,
-        "capture_method": params.get("capture_method", "automatic_async"),
+        "capture_method": "automatic_async",
         "client_secret": f"{intent_id}_secret_{new_id('', 25)}",
         "confirmation_method": "automatic",
         "created": call.now,
@@ -75,6 +75,7 @@ def make(call: Call, params: Json) -> Json:
         "status": "requires_payment_method",
         "transfer_data": None,
         **{name: params.get(name) for name in GIVEN},
+        **({"hooks": params["hooks"]} if "hooks" in params else {}),
     }
     call.save(intent)
     call.tell("payment_intent.created", intent)

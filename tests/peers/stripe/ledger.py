@@ -87,9 +87,8 @@ def book(
 
 def ripen(call: Call) -> None:
     """Make available what has become so by now."""
-    for row in call.store.find(KIND, status="pending"):
-        if row["available_on"] <= call.now:
-            call.save({**row, "status": "available"})
+    for row in call.store.find(KIND, status="pending", at_most=("available_on", call.now)):
+        call.save({**row, "status": "available"})
 
 
 def balances(call: Call) -> dict[str, tuple[int, int]]:

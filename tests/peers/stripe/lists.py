@@ -25,6 +25,7 @@ INCLUDABLE = {
 }
 """What an object shows only when it is asked for."""
 
+TIMES = ("created", "arrival_date")
 DEPTH = 4
 COMPARE = {
     "gt": lambda a, b: a > b,
@@ -50,7 +51,7 @@ def page_of(call: Call, url: str, found: list[Json]) -> Json:
     limit = params.get("limit", 10)
     if not 1 <= limit <= 100:
         raise invalid("Limit must be between 1 and 100.", "limit")
-    rows = [row for row in found if _in_range(row, params, "created")]
+    rows = [row for row in found if all(_in_range(row, params, name) for name in TIMES)]
     rows.sort(key=lambda row: (row.get("created", 0), row["_seq"]), reverse=True)
     rows = _after(call, rows)
     if "ending_before" in params:

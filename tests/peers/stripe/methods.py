@@ -70,7 +70,7 @@ def use(call: Call, method_id: str, param: str = "payment_method") -> Json:
     if method_id not in TEST_METHODS:
         found = call.store.get("payment_method", method_id)
         if found is None:
-            raise missing("PaymentMethod", method_id, param)
+            raise missing("PaymentMethod", method_id, param, 400)
         return found
     return call.save(_new(call, method_id))
 

@@ -2,7 +2,7 @@
 
 from tests.peers.pages import form_page, message_page, redirect
 from tests.peers.stripe import intents, sessions
-from tests.peers.stripe.calls import Call, missing
+from tests.peers.stripe.calls import Call
 from tests.peers.web import Answer, Request
 
 BUTTONS = {
@@ -28,7 +28,7 @@ def show(call: Call, request: Request) -> Answer:
     sessions.expire_due(call)
     session = call.store.get(sessions.KIND, object_id)
     if session is None:
-        raise missing("checkout_session", object_id, "session")
+        return message_page("There is no such page.")
     if session["status"] != "open":
         return message_page(f"This page is {session['status']}.")
     if request.method == "GET":
@@ -38,6 +38,8 @@ def show(call: Call, request: Request) -> Answer:
     action = request.form().get("action", "")
     if action == "cancel":
         return redirect(session["cancel_url"] or session["success_url"])
+    if action not in CARDS:
+        return form_page("Choose one.", "", BUTTONS)
     sessions.pay(call, session, CARDS[action])
     if session["status"] == "complete":
         return redirect(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]))

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
@@ -55,12 +55,7 @@ class Description:
         schema = self._request_schema(route)
         typed = self._typed(given, schema)
         for error in self._validator(f"request {route.name}", schema).iter_errors(typed):
-            param = "".join(
-                f"[{part}]" if place else str(part) for place, part in enumerate(error.path)
-            )
-            is_unknown = error.validator == "additionalProperties"
-            code = "parameter_unknown" if is_unknown else "parameter_invalid"
-            raise WrongRequest(error.message, param, code)
+            raise _wrong_request(error)
         return dict(typed)
 
     def wrong_in_answer(self, route: Route, status: int, body: Any) -> list[str]:
@@ -124,6 +119,22 @@ class Description:
             if Draft202012Validator(_with_root(option), registry=self._registry).is_valid(typed):
                 return typed
         return value
+
+
+def _wrong_request(error: ValidationError) -> WrongRequest:
+    """In Stripe's words where a name is unknown or missing."""
+    path = [str(part) for part in error.path]
+    given: Any = error.instance
+    schema: Any = error.schema
+    message, code = error.message, "parameter_invalid"
+    if error.validator == "additionalProperties":
+        path.append(min(set(given) - set(schema["properties"])))
+        message, code = "Received unknown parameter: {}", "parameter_unknown"
+    elif error.validator == "required":
+        path.append(min(set(schema["required"]) - set(given)))
+        message, code = "Missing required param: {}.", "parameter_missing"
+    param = "".join(f"[{part}]" if place else part for place, part in enumerate(path))
+    return WrongRequest(message.replace("{}", param), param, code)
 
 
 def _typed_text(value: str, schema: Json) -> Any:

@@ -29,12 +29,7 @@ def create(call: Call) -> Json:
         "allow_promotion_codes": None,
         "amount_subtotal": total,
         "amount_total": total,
-        "automatic_tax": {
-            "enabled": bool((params.get("automatic_tax") or {}).get("enabled")),
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
+        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "billing_address_collection": params.get("billing_address_collection"),
         "cancel_url": params.get("cancel_url"),
         "client_reference_id": params.get("client_reference_id"),
@@ -198,9 +193,8 @@ def expire(call: Call) -> Json:
 
 def expire_due(call: Call) -> None:
     """Close the pages whose time is over."""
-    for session in call.store.find(KIND, status="open"):
-        if session["expires_at"] <= call.now:
-            _expire(call, session)
+    for session in call.store.find(KIND, status="open", at_most=("expires_at", call.now)):
+        _expire(call, session)
 
 
 def _expire(call: Call, session: Json) -> Json:
@@ -255,8 +249,6 @@ def complete(call: Call, session: Json, intent: Json) -> None:
         status="complete",
         url=None,
     )
-    if session["automatic_tax"]["enabled"]:
-        session["automatic_tax"].update(status="complete", provider="stripe")
     call.save(session)
     call.tell("checkout.session.completed", session)
 
