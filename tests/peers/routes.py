@@ -1,7 +1,7 @@
 """Which function answers which path."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,9 @@ class Routes:
             if route.method == method and (found := route.pattern.match(path))
         ]
         return min(fitting, key=lambda pair: len(pair[1]), default=None)
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._routes)
 
     def names(self) -> set[str]:
         """What the operations are called."""

@@ -26,6 +26,11 @@ KEPT_SECONDS = DAY
 
 KIND = "_idempotency"
 
+NUMBERS = (
+    *("amount", "unit_amount", "quantity", "limit", "expires_at"),
+    *("created", "arrival_date", "gt", "gte", "lt", "lte"),
+)
+
 WORDS = {
     404: "Unrecognized request URL. Please see https://stripe.com/docs or we can help at"
     " https://support.stripe.com/.",
@@ -276,12 +281,14 @@ def _replayed(known: Json, request: Request, fingerprint: str) -> Answer:
     return Answer(known["status"], known["body"].encode(), headers)
 
 
-def _guessed(value: Any) -> Any:
-    """Numbers and truth values by their looks, where there is no description to say."""
+def _guessed(value: Any, name: str = "") -> Any:
+    """Numbers by their names, truth by its looks, where there is no description to say."""
+    if name == "metadata":
+        return value
     if isinstance(value, dict):
-        return {name: _guessed(part) for name, part in value.items()}
+        return {inner: _guessed(part, inner) for inner, part in value.items()}
     if isinstance(value, list):
         return [_guessed(part) for part in value]
     if value in {"true", "false"}:
         return value == "true"
-    return int(value) if value.isdecimal() and len(value) < 15 else value
+    return int(value) if name in NUMBERS and value.isdecimal() else value

@@ -6,9 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
+from jsonschema_rs import Draft202012Validator, Registry, ValidationError, ValidationErrorKind
 
 from tests.peers.routes import Route
 from tests.peers.store import Json
@@ -35,8 +33,7 @@ class Description:
 
     def __init__(self, document: Json) -> None:
         _strict(document)
-        resource = DRAFT202012.create_resource(document)
-        self._registry: Registry[Any] = Registry().with_resource(ROOT, resource)
+        self._registry = Registry([(ROOT, document)])
         self._document = document
         self._validators: dict[str, Draft202012Validator] = {}
         self._schemas: dict[str, Json] = {}
@@ -69,7 +66,7 @@ class Description:
 
     def wrong_in_object(self, body: Json) -> list[str]:
         """What in an object of the API is not as described, for example in an event."""
-        schema = {"$ref": f"{ROOT}#/components/schemas/{body['object']}"}
+        schema = {"$ref": f"#/components/schemas/{body['object']}"}
         return self._wrong(body["object"], schema, body)
 
     def _request_schema(self, route: Route) -> Json:
@@ -91,7 +88,7 @@ class Description:
 
     def _wrong(self, name: str, schema: Json, body: Any) -> list[str]:
         return [
-            f"{error.json_path}: {error.message}"[:500]
+            f"{'.'.join(map(str, error.instance_path))}: {error.message}"[:500]
             for error in self._validator(name, schema).iter_errors(body)
         ]
 
@@ -116,23 +113,23 @@ class Description:
     def _typed_by_one(self, value: Any, options: list[Json]) -> Any:
         for option in options:
             typed = self._typed(value, option)
-            if Draft202012Validator(_with_root(option), registry=self._registry).is_valid(typed):
+            # The options live as long as the description, so that their identity is a name.
+            if self._validator(f"option {id(option)}", option).is_valid(typed):
                 return typed
         return value
 
 
 def _wrong_request(error: ValidationError) -> WrongRequest:
     """In Stripe's words where a name is unknown or missing."""
-    path = [str(part) for part in error.path]
-    given: Any = error.instance
-    schema: Any = error.schema
+    path = [str(part) for part in error.instance_path]
     message, code = error.message, "parameter_invalid"
-    if error.validator == "additionalProperties":
-        path.append(min(set(given) - set(schema["properties"])))
-        message, code = "Received unknown parameter: {}", "parameter_unknown"
-    elif error.validator == "required":
-        path.append(min(set(schema["required"]) - set(given)))
-        message, code = "Missing required param: {}.", "parameter_missing"
+    match error.kind:
+        case ValidationErrorKind.AdditionalProperties(unexpected=names):
+            path.append(min(names))
+            message, code = "Received unknown parameter: {}", "parameter_unknown"
+        case ValidationErrorKind.Required(property=name):
+            path.append(name)
+            message, code = "Missing required param: {}.", "parameter_missing"
     param = "".join(f"[{part}]" if place else part for place, part in enumerate(path))
     return WrongRequest(message.replace("{}", param), param, code)
 
