@@ -3,8 +3,10 @@
 import argparse
 import importlib
 import json
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from tests.peers.control import Application
@@ -33,12 +35,20 @@ def main() -> None:
     peer.address = f"http://127.0.0.1:{server.server_port}"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(peer.address, flush=True)
+    if arguments.attached:
+        threading.Thread(target=_end_with_the_caller, daemon=True).start()
     try:
         server.serve_forever(poll_interval=0.05)
     except KeyboardInterrupt:
         pass
     finally:
         peer.store.close()
+
+
+def _end_with_the_caller() -> None:
+    """A caller that was killed closes our standard input, and leaves nobody to end us."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _arguments() -> argparse.Namespace:
@@ -48,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--state", type=Path, required=True, help="the SQLite file")
     parser.add_argument("--key", default="sk_test_peer", help="the secret API key to ask for")
     parser.add_argument("--webhooks", default="", metavar="URL", help="where deliveries go")
+    parser.add_argument("--attached", action="store_true", help="end when standard input does")
     parser.add_argument("--options", default="{}", metavar="JSON", help="as for /_peer/options")
     return parser.parse_args()
 

@@ -72,7 +72,10 @@ class Peer:
         command = [sys.executable, "-m", "tests.peers", self.name, "--port", port]
         command += ["--state", str(self._state), "--key", self.key]
         command += ["--webhooks", self._webhooks, "--options", json.dumps(self._options)]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        command += ["--attached"]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
         self.address = self._process.stdout.readline().strip() if ready else ""
@@ -99,8 +102,9 @@ class Peer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
         self._process = None
 
     def control(self, name: str, method: str = "POST", **body: Any) -> Any:
