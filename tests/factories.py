@@ -9,6 +9,7 @@ from access.models import Content
 from access.services import catalogue
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.money import Money
+from payments.gateways import base
 from payments.gateways.rates.fixed import FixedRates
 from payments.gateways.registry import charge_gateway
 from payments.gateways.sandbox import books, signatures
@@ -22,6 +23,7 @@ from payments.models import (
 )
 from payments.services import currency_rates, purchases
 from payments.webhooks import inbox
+from tests.peers.faults import Fault
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -79,6 +81,15 @@ def hear_of(purchase: Purchase, *, now: datetime = NOW) -> WebhookEvent:
         provider=purchase.provider, body=body, headers={signatures.HEADER: signature}, now=now
     )
     return WebhookEvent.objects.get(dedupe_key=delivery.event_id)
+
+
+def fault_of(fault: Fault) -> base.GatewayError:
+    """What an adapter makes of a fault of a peer."""
+    kind = {
+        Fault.REFUSE: base.Unavailable,
+        Fault.RATE_LIMIT: base.RateLimited,
+    }.get(fault, base.Ambiguous)
+    return kind(f"{fault}", gateway="SANDBOX")
 
 
 def hear_of_object(object_id: str, *, now: datetime = NOW) -> WebhookEvent:

@@ -1,11 +1,11 @@
 """What ``payments`` does about gateway events. Events are hints: the object is read again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from payments.gateways import registry as gateways
-from payments.gateways.values import DisputeState, EventKind, RefundState
+from payments.gateways.values import DisputeState, EventKind, RefundState, Window
 from payments.models import Purchase, Refund, WebhookEvent
 from payments.services import disputes, purchases, refund_outcomes, refunds_adopted
 from payments.webhooks.registry import handles
@@ -36,6 +36,7 @@ def refund_changed(event: WebhookEvent, now: datetime) -> None:
     purchase = _purchase_of(event)
     if purchase is None:
         raise LookupError(f"no purchase has the payment {event.payment_id or event.reference}")
+    purchase = _settled(purchase, now=now)
     known = purchase.refunds.all()
     if event.object_id:
         known = known.filter(gateway_id__in=[event.object_id, ""])
@@ -43,7 +44,9 @@ def refund_changed(event: WebhookEvent, now: datetime) -> None:
         state = _refund_state(purchase, refund)
         if state is not None:
             refund_outcomes.apply(refund_id=refund.pk, state=state, now=now)
-    if event.object_id and not known.filter(gateway_id=event.object_id).exists():
+    if not event.object_id:
+        _adopt_all(purchase, now=now)
+    elif not known.filter(gateway_id=event.object_id).exists():
         _adopt(purchase, event.object_id, now=now)
 
 
@@ -60,11 +63,8 @@ def dispute_changed(event: WebhookEvent, now: datetime) -> None:
 
 
 def take_dispute(purchase: Purchase, state: DisputeState, *, now: datetime) -> None:
-    """A dispute may be told of before the payment it is about: that comes first."""
-    if purchase.status != Purchase.Status.SUCCEEDED:
-        purchase = _read_again(purchase, now=now)
-    if purchase.status != Purchase.Status.SUCCEEDED:
-        raise LookupError(f"the disputed purchase {purchase.pk} is not settled")
+    """Bring the dispute of a purchase to what the gateway says of it."""
+    purchase = _settled(purchase, now=now)
     disputes.apply(purchase_id=purchase.pk, state=state, now=now)
 
 
@@ -76,6 +76,15 @@ def _purchase_of(event: WebhookEvent) -> Purchase | None:
     if found is None and event.payment_id:
         found = purchases_there.filter(payment_id=event.payment_id).first()
     return found
+
+
+def _settled(purchase: Purchase, *, now: datetime) -> Purchase:
+    """A refund or dispute may be told of before the payment it is about: that comes first."""
+    if purchase.status != Purchase.Status.SUCCEEDED:
+        purchase = _read_again(purchase, now=now)
+    if purchase.status != Purchase.Status.SUCCEEDED:
+        raise LookupError(f"the purchase {purchase.pk} is not settled")
+    return purchase
 
 
 def _read_again(purchase: Purchase, *, now: datetime) -> Purchase:
@@ -94,6 +103,15 @@ def _refund_state(purchase: Purchase, refund: Refund) -> RefundState | None:
         gateway_id=refund.gateway_id,
         since=refund.requested_at,
     )
+
+
+def _adopt_all(purchase: Purchase, *, now: datetime) -> None:
+    """The event does not say which refund: what of the payment we do not know is written down."""
+    gateway = gateways.charge_gateway(purchase.provider)
+    window = Window(start=purchase.created_at, end=now + timedelta(days=1))
+    for state in gateway.list_refunds(window):
+        if purchase.payment_id and state.payment_id == purchase.payment_id:
+            refunds_adopted.adopt(purchase=purchase, state=state, now=now)
 
 
 def _adopt(purchase: Purchase, gateway_id: str, *, now: datetime) -> None:
