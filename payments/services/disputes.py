@@ -116,13 +116,26 @@ def poll(*, dispute_id: UUID, now: datetime) -> None:
         enqueue(SETTLE_JOB, dispute_id=str(dispute.pk))
     else:
         try:
-            gateway = registry.charge_gateway(dispute.provider)
-            state = gateway.get_dispute(gateway_id=dispute.gateway_id)
-            if state is not None:
-                apply(purchase_id=dispute.purchase_id, state=state, now=now)
+            read_again(
+                provider=dispute.provider,
+                purchase_id=dispute.purchase_id,
+                gateway_id=dispute.gateway_id,
+                now=now,
+            )
         except base.GatewayError as error:
             log.warning("dispute_poll_failed", dispute_id=str(dispute_id), error=repr(error))
     _plan_next(dispute_id, attempts=dispute.attempts, now=now)
+
+
+def read_again(*, provider: str, purchase_id: UUID, gateway_id: str, now: datetime) -> None:
+    """Look at the gateway how a dispute stands, also one that is decided.
+
+    Raises:
+        base.GatewayError: No answer.
+    """
+    state = registry.charge_gateway(provider).get_dispute(gateway_id=gateway_id)
+    if state is not None:
+        apply(purchase_id=purchase_id, state=state, now=now)
 
 
 def needs_settling(dispute: Dispute) -> bool:

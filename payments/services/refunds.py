@@ -209,10 +209,20 @@ def poll(*, refund_id: UUID, now: datetime) -> None:
     if refund is None:
         return
     try:
-        _ask(refund, now=now)
+        if refund.status in Refund.OPEN:
+            _ask(refund, now=now)
     except base.GatewayError as error:
         log.warning("refund_poll_failed", refund_id=str(refund_id), error=repr(error))
     _plan_next(refund, now=now)
+
+
+def read_again(*, refund_id: UUID, now: datetime) -> None:
+    """Look at the gateway how a refund stands, also one that is over: it may have failed since.
+
+    Raises:
+        base.GatewayError: No answer.
+    """
+    _ask(Refund.objects.select_related("purchase").get(pk=refund_id), now=now)
 
 
 def goodwill_in(purchase: Purchase, amount: Money | None) -> Money:
@@ -394,8 +404,6 @@ def _tell(refund: Refund, wallet: CoinBalance, *, now: datetime) -> None:
 
 
 def _ask(refund: Refund, *, now: datetime) -> None:
-    if refund.status not in Refund.OPEN:
-        return
     purchase = refund.purchase
     gateway = registry.charge_gateway(purchase.provider)
     state = gateway.get_refund(

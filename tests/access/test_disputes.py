@@ -10,6 +10,7 @@ from access.services import content, dispute_losses, gifts, reversals, tips
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.money import Money
 from payments.enums import BOOK_CURRENCY
+from payments.gateways.sandbox import books as sandbox_books
 from payments.gateways.sandbox import disputes as sandbox_disputes
 from payments.gateways.sandbox import refunds as sandbox_refunds
 from payments.gateways.sandbox.gateway import SandboxGateway
@@ -169,7 +170,7 @@ class TestOpened:
     def test_of_a_purchase_we_do_not_know_to_be_paid_settles_it_first(self) -> None:
         purchase = factories.start_purchase()
         from_gateway = factories.charge_of(purchase)
-        factories.books.pay(charge_id=from_gateway.pk, now=NOW)
+        sandbox_books.pay(charge_id=from_gateway.pk, now=NOW)
         theirs = sandbox_disputes.open_one(charge_id=from_gateway.pk, now=LATER)
         event = factories.hear_of_object(theirs.pk, now=LATER)
 

@@ -7,6 +7,31 @@ REMOTE = [
     "purchase.opened",
     "idempotency.remote_done",
 ]
+OPENING = [
+    "purchase.created",
+    "attempt.written",
+    "attempt.answered",
+    "purchase.charged",
+    "purchase.opened",
+]
+"""From the row of a purchase to its payment page, at a gateway over HTTP too."""
+
+MONEY_REFUND = [
+    "money_refund.posted",
+    "money_refund.created",
+    "attempt.written",
+    "attempt.answered",
+]
+MONEY_REFUND_ENDS = ["money_refund.paid", "money_refund.failed"]
+DISPUTE = [
+    "dispute.held",
+    "dispute.applied",
+    "dispute.won",
+    "dispute.lost",
+    "dispute.earnings_taken",
+    "dispute.settled",
+    "dispute.undone",
+]
 SETTLE = ["webhook.claimed", "settle.locked", "settle.posted", "webhook.handled"]
 
 LOCAL = ["idempotency.executed", "idempotency.stored", "idempotency.committed"]
@@ -32,4 +57,6 @@ PUBLISH = ["events.numbered"]
 ALL = [
     *(*REMOTE, *SETTLE, *LOCAL, *SPEND, *TIP, *GIFT, *REFUND),
     *(*GRANT, *ADJUST, *EXPIRE, *SEAL, *PUBLISH),
+    *("attempt.written", "attempt.answered"),
+    *("money_refund.posted", "money_refund.created", *MONEY_REFUND_ENDS, *DISPUTE),
 ]

@@ -13,7 +13,14 @@ from django.conf import settings as current
 
 from payments.gateways.sandbox import books, disputes, refunds, signatures
 from payments.gateways.sandbox.gateway import SandboxGateway
-from payments.models import Purchase, Refund, SandboxCharge, SandboxDelivery, WebhookEvent
+from payments.models import (
+    Purchase,
+    Refund,
+    SandboxCharge,
+    SandboxDelivery,
+    SandboxRefund,
+    WebhookEvent,
+)
 from payments.webhooks import inbox
 from tests import factories
 from tests.factories import NOW
@@ -79,7 +86,7 @@ class SandboxTill:
         books.decline(charge_id=factories.charge_of(purchase).pk, now=NOW)
 
     def move_refund(self, refund: Refund, *, succeeds: bool) -> None:
-        theirs = refunds.SandboxRefund.objects.get(reference=refund.reference)
+        theirs = SandboxRefund.objects.get(reference=refund.reference)
         if succeeds:
             refunds.settle(refund_id=theirs.pk, now=NOW)
         else:
