@@ -14,19 +14,21 @@ from tests import factories
 from tests.factories import NOW
 from tests.gateways.forgeries import FORGERS, Delivery, forged
 from tests.gateways.test_flows import agree
-from tests.gateways.tills import Till
+from tests.gateways.tills import PaystackTill, StripeTill
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 DELIVERIES = 5_000
 FORGERIES = 500
+type PeerTill = StripeTill | PaystackTill
+
 EACH = 4
 """Purchases of each of the stories in one run."""
 
 STORIES = ["paid", "declined", "refunded", "refund failed", "won", "lost"]
 
 
-def start(till: Till, reader: str) -> Purchase:
+def start(till: PeerTill, reader: str) -> Purchase:
     order = purchases.Order(
         user_id=reader,
         currency=till.currency,
@@ -36,7 +38,7 @@ def start(till: Till, reader: str) -> Purchase:
     return purchases.start(purchase_id=uuid7(), order=order, now=NOW)
 
 
-def happen(till: Till, run: str) -> list[Purchase]:
+def happen(till: PeerTill, run: str) -> list[Purchase]:
     """Every story, to several readers."""
     made = []
     for number in range(EACH):
@@ -55,21 +57,16 @@ def happen(till: Till, run: str) -> list[Purchase]:
     return made
 
 
-def finish_refund(till: Till, purchase: Purchase, *, succeeds: bool) -> None:
-    theirs = (
-        [
-            refund
-            for refund in till.peer.books()["refunds"]  # type: ignore[attr-defined]
-            if purchase.reference in str(refund)
-        ]
-        or till.peer.books()["refunds"][-1:]
-    )  # type: ignore[attr-defined]
+def finish_refund(till: PeerTill, purchase: Purchase, *, succeeds: bool) -> None:
+    theirs = [
+        refund for refund in till.peer.books()["refunds"] if purchase.reference in str(refund)
+    ] or till.peer.books()["refunds"][-1:]
     (found,) = theirs[-1:]
     word = ("succeeded", "failed") if till.provider == "STRIPE" else ("processed", "failed")
-    till.peer.move_refund(found["id"], word[0] if succeeds else word[1])  # type: ignore[attr-defined]
+    till.peer.move_refund(found["id"], word[0] if succeeds else word[1])
 
 
-def act(till: Till, deliveries: list[Delivery]) -> int:
+def act(till: PeerTill, deliveries: list[Delivery]) -> int:
     """Receive them in this order, act on what is new; how many were refused."""
     refused = 0
     for body, headers in deliveries:
@@ -112,7 +109,7 @@ def ends(made: list[Purchase]) -> list[Any]:
 
 
 @pytest.mark.parametrize("till", ["stripe", "paystack"], indirect=True)
-def test_ends_as_the_orderly_run(till: Till) -> None:
+def test_ends_as_the_orderly_run(till: PeerTill) -> None:
     orderly = happen(till, "a")
     first = till.webhooks()
     act(till, first)
