@@ -54,7 +54,7 @@ def configuration(**_: Any) -> list[checks.CheckMessage]:
     """Every fault of the configuration; most matter in production only."""
     if is_production():
         return list(_all_faults())
-    return [*_assertions(), *_roles()]
+    return [*_assertions(), *_roles(), *_payment_page()]
 
 
 def _all_faults() -> Iterator[checks.CheckMessage]:
@@ -103,18 +103,56 @@ def _gateways() -> Iterator[checks.CheckMessage]:
             id="legato.E004",
         )
     # Whoever knows an empty secret can tell us that they paid.
-    if settings.STRIPE_SECRET_KEY and not getattr(settings, "STRIPE_WEBHOOK_SECRET", "-"):
+    if settings.STRIPE_SECRET_KEY and not all(settings.STRIPE_WEBHOOK_SECRETS or [""]):
         yield checks.Error(
-            "STRIPE_WEBHOOK_SECRET is not set, but STRIPE_SECRET_KEY is.",
-            hint="Copy it from Stripe's webhook page: STRIPE_WEBHOOK_SECRET=whsec_…",
+            "STRIPE_WEBHOOK_SECRETS is not set, but STRIPE_SECRET_KEY is.",
+            hint="Copy it from Stripe's webhook page: STRIPE_WEBHOOK_SECRETS=whsec_…",
             id="legato.E008",
         )
-    if not settings.STRIPE_SECRET_KEY and not settings.PAYSTACK_SECRET_KEY:
-        yield checks.Warning(
-            "No gateway is configured: nobody can buy coins.",
-            hint="Set STRIPE_SECRET_KEY=sk_live_… or PAYSTACK_SECRET_KEY=sk_live_…",
-            id="legato.W002",
+    for name in ("STRIPE_API_BASE", "PAYSTACK_API_BASE"):
+        if not getattr(settings, name).startswith("https://"):
+            yield checks.Error(
+                f"{name} is not https: whoever sits in between could read the key and answer.",
+                hint=f"Remove the line {name}=…",
+                id="legato.E014",
+            )
+    yield from _payment_page()
+    yield from _takers()
+
+
+def _payment_page() -> Iterator[checks.CheckMessage]:
+    if settings.STRIPE_CHECKOUT not in ("hosted", "inline"):
+        yield checks.Error(
+            f"STRIPE_CHECKOUT is {settings.STRIPE_CHECKOUT!r}.",
+            hint="STRIPE_CHECKOUT=hosted or STRIPE_CHECKOUT=inline",
+            id="legato.E015",
         )
+    elif settings.STRIPE_CHECKOUT == "inline" and not settings.STRIPE_PUBLISHABLE_KEY:
+        yield checks.Error(
+            "STRIPE_CHECKOUT is inline, and browsers get no key to pay with.",
+            hint="STRIPE_PUBLISHABLE_KEY=pk_…, or STRIPE_CHECKOUT=hosted",
+            id="legato.E016",
+        )
+
+
+def _takers() -> Iterator[checks.CheckMessage]:
+    keys = {
+        "USD and CAD": ("STRIPE_SECRET_KEY", settings.STRIPE_SECRET_KEY),
+        "NGN": ("PAYSTACK_SECRET_KEY", settings.PAYSTACK_SECRET_KEY),
+    }
+    for currencies, (name, key) in keys.items():
+        if not key:
+            yield checks.Warning(
+                f"Nobody can buy coins for {currencies}: {name} is not set.",
+                hint=f"{name}=sk_live_…",
+                id="legato.W002",
+            )
+        elif "_test_" in key:
+            yield checks.Warning(
+                f"{name} is a test key: nobody really pays.",
+                hint=f"{name}=sk_live_…",
+                id="legato.W003",
+            )
 
 
 def _debug() -> Iterator[checks.CheckMessage]:
