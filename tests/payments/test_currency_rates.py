@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from payments import tasks
 from payments.gateways.rates.base import Pair, Quote, RateSourceUnreadable
 from payments.gateways.rates.file import FileRates
 from payments.gateways.rates.fixed import FixedRates
-from payments.gateways.rates.registry import rate_provider
+from payments.gateways.rates.registry import SOURCES, rate_provider
 from payments.models import CurrencyRate, Policy
 from payments.services import currency_rates, policies
 from tests.factories import NOW
@@ -329,12 +330,45 @@ class TestChoiceOfTheSource:
         assert rate_provider("fixed").code == "fixed"
 
     @pytest.mark.parametrize(
-        ("code", "fault"), [("file", "needs RATE_FILE"), ("ecb", "choose fixed or file")]
+        ("code", "fault"),
+        [
+            ("file", "needs RATE_FILE"),
+            ("boc,file", "needs RATE_FILE"),
+            ("openexchangerates", "needs OPENEXCHANGERATES_APP_ID"),
+            ("BOC", "RATE_PROVIDER=BOC: choose of fixed, file, ecb, boc"),
+            ("boc,", "RATE_PROVIDER=: choose of"),
+            ("boc,cbn,boc", "stands there twice"),
+        ],
     )
     def test_a_source_that_is_not_set_up_is_said(
         self, settings: Any, code: str, fault: str
     ) -> None:
         settings.RATE_FILE = ""
+        settings.OPENEXCHANGERATES_APP_ID = ""
 
         with pytest.raises(ImproperlyConfigured, match=fault):
             rate_provider(code)
+
+    def test_it_may_name_several_in_order(self, settings: Any) -> None:
+        settings.RATE_PROVIDER = "boc, cbn,fixed"
+
+        assert rate_provider().code == "boc,cbn,fixed"
+
+    @pytest.mark.parametrize("code", SOURCES)
+    def test_each_source_calls_itself_by_its_name_in_the_setting(
+        self, settings: Any, tmp_path: Path, code: str
+    ) -> None:
+        settings.RATE_FILE = str(tmp_path)
+        settings.OPENEXCHANGERATES_APP_ID = "key"
+
+        assert rate_provider(code).code == code
+
+    def test_a_system_check_says_what_is_missing(self, settings: Any) -> None:
+        settings.RATE_PROVIDER = "boc,openexchangerates"
+        settings.OPENEXCHANGERATES_APP_ID = ""
+
+        faults = [fault for fault in run_checks() if fault.id == "legato.E015"]
+
+        assert [fault.msg for fault in faults] == [
+            "RATE_PROVIDER=openexchangerates needs OPENEXCHANGERATES_APP_ID, the key."
+        ]

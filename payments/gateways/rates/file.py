@@ -1,18 +1,15 @@
 """Rates from a CSV file that somebody else keeps: ``base,quote,rate,date``."""
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from payments.gateways.rates.answers import PLAIN
 from payments.gateways.rates.base import Pair, Quote, RateSourceUnreadable
 
 COLUMNS = ["base", "quote", "rate", "date"]
-
-_RATE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,24})?")
-"""Plain digits: ``Decimal`` alone would also read ``1_371``, ``1e3`` and ``NaN``."""
 
 
 class FileRates:
@@ -57,7 +54,7 @@ class FileRates:
         if None in row or None in values:
             raise self._unreadable(number, f"a line has {len(COLUMNS)} cells")
         base, quote, rate, day = (value or "" for value in values)
-        if not _RATE.fullmatch(rate) or not Decimal(rate):
+        if not PLAIN.fullmatch(rate) or not Decimal(rate):
             raise self._unreadable(number, f"{rate!r} is no rate above zero")
         try:
             as_of = date.fromisoformat(day)

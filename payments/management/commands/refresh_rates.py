@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--provider", choices=["fixed", "file"], default="", help="RATE_PROVIDER unless given"
+            "--provider",
+            default="",
+            help=f"one of {', '.join(registry.SOURCES)}, or several by comma; else RATE_PROVIDER",
         )
         parser.add_argument(
             "--file", type=Path, metavar="PATH", help="a CSV file in place of RATE_FILE"
@@ -50,7 +52,7 @@ class Command(BaseCommand):
 
 def _source(provider: str, file: Path | None) -> RateProvider:
     if file is not None:
-        if provider == "fixed":
+        if provider not in ("", "file"):
             raise CommandError("--file goes with --provider file", returncode=2)
         return FileRates(file)
     try:
