@@ -11,6 +11,7 @@ class PaymentsConfig(AppConfig):
         """Register handlers, gauges and checks, and renew the rights after every migration."""
         from legato_payments.lib import gauges
         from payments.gateways.rates import checks as rate_checks
+        from payments.gateways.tax import checks as tax_checks
         from payments.ledger import roles
         from payments.queries.gauges import READINGS
         from payments.webhooks import handlers  # noqa: F401
@@ -18,3 +19,4 @@ class PaymentsConfig(AppConfig):
         post_migrate.connect(roles.grant, sender=self)
         gauges.publish(READINGS)
         rate_checks.register()
+        tax_checks.register()

@@ -19,9 +19,10 @@ from payments.models import (
     Purchase,
     SandboxCharge,
     SandboxDelivery,
+    TaxRegistration,
     WebhookEvent,
 )
-from payments.services import currency_rates, purchases
+from payments.services import currency_rates, purchases, tax_rules
 from payments.webhooks import inbox
 from tests.peers.faults import Fault
 
@@ -115,9 +116,10 @@ def buy_coins(
     *,
     currency: str = "USD",
     now: datetime = NOW,
+    **order: Any,
 ) -> Purchase:
     """A settled purchase: the reader has the coins of the package."""
-    return pay(start_purchase(user_id, name, currency=currency, now=now), now=now)
+    return pay(start_purchase(user_id, name, currency=currency, now=now, **order), now=now)
 
 
 def put_content(
@@ -148,6 +150,17 @@ def state(purchase: Purchase, **changes: Any) -> ChargeState:
         "amount": Money(purchase.total_micros, purchase.currency),
     }
     return ChargeState(**{**facts, **changes})
+
+
+def register(office: str, *, is_inclusive: bool = False, now: datetime = NOW) -> TaxRegistration:
+    """We collect sales tax for an office, ``CA`` or ``NG``, by the rules of the table."""
+    tax_rules.load(now=now)
+    registration = tax_rules.Registration(
+        jurisdiction=office, is_registered=True, number=f"{office}-1234", is_inclusive=is_inclusive
+    )
+    return tax_rules.register(
+        registration=registration, valid_from=now.date(), actor="staff:1", reason="", now=now
+    )
 
 
 def rates(now: datetime = NOW) -> None:

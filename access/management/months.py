@@ -15,18 +15,32 @@ from legato_payments.lib.ids import uuid7
 from payments.gateways.rates.fixed import FixedRates
 from payments.gateways.registry import charge_gateway
 from payments.gateways.sandbox import books
+from payments.gateways.tax.base import Place
 from payments.models import CoinBalance, SandboxCharge, SandboxDelivery
 from payments.queries import packages as package_queries
-from payments.services import campaigns, currency_rates, customers, expiry, purchases
+from payments.services import (
+    campaigns,
+    currency_rates,
+    customers,
+    expiry,
+    purchases,
+    tax_rules,
+    taxes,
+)
 
 COUNTRIES = [
-    ("US", "USD"),
-    ("US", "USD"),
-    ("CA", "CAD"),
-    ("NG", "NGN"),
-    ("NG", "NGN"),
-    ("GB", "USD"),
+    ("US", "NY", "USD"),
+    ("US", "TX", "USD"),
+    ("CA", "QC", "CAD"),
+    ("CA", "ON", "CAD"),
+    ("NG", "LA", "NGN"),
+    ("NG", "FC", "NGN"),
+    ("NG", "LA", "NGN"),
+    ("GB", "", "USD"),
 ]
+TAX_NUMBERS = {"CA": "DEMO 12345 RT0001", "CA-QC": "DEMO 1234567890 TQ0001", "NG": "DEMO-00001234"}
+"""Where the demo collects sales tax, with numbers that nobody takes for true ones."""
+
 PACK_WEIGHTS = {
     "Starter Pack": 30,
     "Reader Pack": 40,
@@ -75,7 +89,7 @@ class Months:
         self.reader_ids = [f"reader-{number:03d}" for number in range(1, self.readers + 1)]
         self.writer_ids = [f"writer-{number:02d}" for number in range(1, self.writers + 1)]
         self.chapters: list[str] = []
-        self.currency: dict[str, str] = {}
+        self.home: dict[str, tuple[str, str, str]] = {}
 
     def live(self) -> Iterator[datetime]:
         """Live through it, a day at a time; yields each day when it is over."""
@@ -99,19 +113,32 @@ class Months:
         return max(1, self.readers // 6 + self.chance.randint(-3, 3))
 
     def _open_the_doors(self) -> None:
+        tax_rules.load(now=self.start)
+        for office, tax_number in TAX_NUMBERS.items():
+            self._register(office, tax_number)
         for reader in self.reader_ids:
-            country, currency = self.chance.choice(COUNTRIES)
-            self.currency[reader] = currency
+            country, region, currency = self.home[reader] = self.chance.choice(COUNTRIES)
             if customers.find(user_id=reader) is None:
                 customers.put(
                     user_id=reader,
-                    profile=customers.Profile(country, "", currency, 1990, "", None),
+                    profile=customers.Profile(country, region, currency, 1990, "", None),
                     expected_version=None,
                     actor=f"user:{reader}",
                     now=self.start,
                 )
         for number, writer in enumerate(self.writer_ids):
             self._publish_series(number, writer)
+
+    def _register(self, office: str, number: str) -> None:
+        tax_rules.register(
+            registration=tax_rules.Registration(
+                jurisdiction=office, is_registered=True, number=number, is_inclusive=False
+            ),
+            valid_from=self.start.date(),
+            actor="system:demo",
+            reason="So that the demo has taxed purchases",
+            now=self.start,
+        )
 
     def _publish_series(self, number: int, writer: str) -> None:
         shares = {writer: 10_000}
@@ -184,10 +211,16 @@ class Months:
     def _buy_coins(self, reader: str, now: datetime) -> None:
         name = self.chance.choices(list(PACK_WEIGHTS), weights=list(PACK_WEIGHTS.values()))[0]
         package = package_queries.on_sale().get(name=name)
+        country, region, currency = self.home[reader]
         purchase = purchases.start(
             purchase_id=uuid7(),
             order=purchases.Order(
-                user_id=reader, currency=self.currency[reader], package_id=package.pk
+                user_id=reader,
+                currency=currency,
+                package_id=package.pk,
+                country=country,
+                region=region,
+                evidence=[taxes.Evidence("profile", str(Place(country, region)))],
             ),
             now=now,
         )

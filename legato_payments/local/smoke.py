@@ -103,7 +103,7 @@ def buy_coins(reader: Reader) -> int:
     package = next((found for found in packages if found["name"] == PACKAGE), None)
     if package is None:
         raise Failed(f"No {PACKAGE} is on sale: run `make seed` first.")
-    order = {"package_id": package["id"], "currency": "USD"}
+    order = {"package_id": package["id"], "currency": "USD", "country": "US"}
     purchase = reader.post(f"{reader.at}/purchase-coins", order)["transaction_id"]
     manage("sandbox_pay", purchase)
     confirmed = reader.post(f"{reader.at}/confirm-purchase", {"transaction_id": purchase})

@@ -245,6 +245,9 @@ RETURN_URL_ORIGINS: list[str] = env.list("RETURN_URL_ORIGINS", default=[])
 RATE_PROVIDER = env.str("RATE_PROVIDER", default="fixed")
 RATE_FILE = env.str("RATE_FILE", default="")
 OPENEXCHANGERATES_APP_ID = env.str("OPENEXCHANGERATES_APP_ID", default="")
+TAX_PROVIDER = env.str("TAX_PROVIDER", default="rules")
+COUNTRY_HEADER = env.str("COUNTRY_HEADER", default="")
+"""The header in which our own proxy says the country of an address, for example CF-IPCountry."""
 
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/.*$"

@@ -162,6 +162,7 @@ class PurchaseCoinsInput(StrictSerializer):
     coins = StrictIntegerField(min_value=1, max_value=1_000_000, required=False)
     currency = CurrencyField()
     country = StrictCharField(validators=[COUNTRY], required=False)
+    region = StrictCharField(validators=[REGION], required=False)
     return_url = StrictCharField(max_length=500, required=False)
     consent = ConsentInput(required=False)
 

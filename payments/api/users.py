@@ -23,12 +23,12 @@ from legato_payments.lib.errors import Missing
 from legato_payments.lib.ids import EXTERNAL_ID
 from legato_payments.lib.money import Money
 from legato_payments.lib.throttling.policies import RateClass
-from payments.api import idempotency, serializers
+from payments.api import idempotency, locations, serializers
 from payments.api.packages import UUID_PATH
 from payments.models import CoinBalance, Customer, Purchase
 from payments.queries import transactions, wallets
 from payments.queries.transactions import STATUSES
-from payments.services import customers, purchases
+from payments.services import customers, purchases, taxes
 
 
 class ProfileUnknown(Missing):
@@ -108,12 +108,16 @@ class UserCoinsViewSet(ApiViewSet):
         """Open a payment; ``action`` says what the reader does to pay it."""
         body = parse(serializers.PurchaseCoinsInput, request.data)
         profile = customers.find(user_id=user_id) or Customer(user_id=user_id)
+        evidence = locations.evidence(request, body, profile)
+        place = taxes.locate(evidence)
         order = purchases.Order(
             user_id=user_id,
             currency=body["currency"],
             package_id=body.get("package_id"),
             coins=body.get("coins"),
-            country=body.get("country") or profile.country,
+            country=place.country,
+            region=place.region,
+            evidence=evidence,
             email=principal_of(request).email or profile.email,
             return_url=body.get("return_url", ""),
             consent=body.get("consent"),

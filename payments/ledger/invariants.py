@@ -127,6 +127,35 @@ CHECKS: dict[str, str] = {
                         OR coalesce(l.value_micros, 0) <> p.value_micros - p.debt_micros
                    ELSE l.id IS NOT NULL END
     """,
+    "purchase taxes": """
+        WITH lines AS (
+            SELECT purchase_id, jurisdiction, sum(amount_micros) AS tax
+            FROM payments_purchasetaxline GROUP BY purchase_id, jurisdiction
+        ), booked AS (
+            SELECT p.id AS purchase_id, split_part(a.code, ':', 2) AS jurisdiction,
+                   -sum(e.amount) AS tax
+            FROM payments_purchase p
+            JOIN payments_entry e ON e.transaction_id = p.transaction_id
+            JOIN payments_account a ON a.id = e.account_id AND a.code LIKE 'tax_payable:%'
+            GROUP BY 1, 2
+        )
+        SELECT 'purchase ' || p.id, 'has ' || p.tax_micros || ' micros of tax, its lines come to '
+                   || coalesce(sum(l.tax), 0)
+        FROM payments_purchase p LEFT JOIN lines l ON l.purchase_id = p.id
+        GROUP BY p.id HAVING p.tax_micros <> coalesce(sum(l.tax), 0)
+        UNION ALL
+        SELECT 'purchase ' || p.id, 'owes ' || l.jurisdiction || ' ' || coalesce(l.tax, 0)
+                   || ' micros, the books say ' || coalesce(b.tax, 0)
+        FROM payments_purchase p
+        JOIN lines l ON l.purchase_id = p.id
+        LEFT JOIN booked b ON b.purchase_id = p.id AND b.jurisdiction = l.jurisdiction
+        WHERE p.status = 'SUCCEEDED' AND l.tax <> coalesce(b.tax, 0)
+        UNION ALL
+        SELECT 'purchase ' || b.purchase_id, 'books ' || b.tax || ' micros for ' || b.jurisdiction
+                   || ' without a line'
+        FROM booked b LEFT JOIN lines l USING (purchase_id, jurisdiction)
+        WHERE l.tax IS NULL
+    """,
     "campaigns": """
         SELECT 'campaign ' || c.id,
                'counts ' || c.coins_granted || ' coins, its grants come to '

@@ -106,9 +106,8 @@ def coin_purchase(
     provider: str,
     currency: str,
     price: int,
-    tax: int,
+    taxes: Mapping[str, int],
     value: int,
-    jurisdiction: str,
     debt: int = 0,
 ) -> Draft:
     """Rows 1, 2 and 13: a captured payment becomes coins, once the reader's debt is settled.
@@ -116,14 +115,13 @@ def coin_purchase(
     Args:
         coins: Bonus included.
         price: Micros of ``currency``, before tax.
-        tax: Micros of ``currency``.
+        taxes: Micros of ``currency`` by the office they are owed to, for example ``CA-QC``.
         value: ``price`` in USD micros; for USD the same number.
-        jurisdiction: Whom the tax belongs to, for example ``CA-QC``.
         debt: Of ``value``, what the reader owed; ``coins`` are worth the rest.
     """
     lines = [
-        debit(chart.gateway(provider, currency), price + tax),
-        credit(chart.tax_payable(jurisdiction, currency), tax),
+        debit(chart.gateway(provider, currency), price + sum(taxes.values())),
+        *(credit(chart.tax_payable(office, currency), tax) for office, tax in taxes.items()),
         credit(chart.receivable(user_id), debt),
     ]
     if currency == BOOK_CURRENCY:

@@ -25,6 +25,7 @@ from payments.models.sandbox import (
     SandboxSettlement,
 )
 from payments.models.seals import AccountDay, AuditSeal, Period, Seal, Unsealed
+from payments.models.taxes import PurchaseTaxLine, TaxRegistration, TaxRule
 from payments.models.webhooks import WebhookEvent
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Policy",
     "PromoGrant",
     "Purchase",
+    "PurchaseTaxLine",
     "Refund",
     "SandboxCharge",
     "SandboxDelivery",
@@ -64,6 +66,8 @@ __all__ = [
     "SandboxSettlement",
     "Seal",
     "StaffProfile",
+    "TaxRegistration",
+    "TaxRule",
     "Transaction",
     "Unsealed",
     "WebhookEvent",

@@ -38,6 +38,13 @@ class Purchase(DueRow):
         EXPIRED = "EXPIRED", "Expired"
         QUARANTINED = "QUARANTINED", "Quarantined"
 
+    class TaxGround(models.TextChoices):
+        """Why a purchase was taxed, or was not."""
+
+        TAXED = "TAXED", "Taxed"
+        NOT_REGISTERED = "NOT_REGISTERED", "We are not registered where the reader is"
+        NOT_TAXABLE = "NOT_TAXABLE", "Nothing is due where the reader is"
+
     OPEN = (Status.CREATED, Status.PENDING)
 
     id = models.UUIDField(primary_key=True, default=uuid7)
@@ -63,6 +70,19 @@ class Purchase(DueRow):
     )
     value_micros = models.BigIntegerField(help_text="The price in USD micros: what the lot holds.")
     country = models.CharField(max_length=2, default="", blank=True)
+    region = models.CharField(max_length=3, default="", blank=True, help_text="ISO 3166-2 part.")
+    evidence = models.JSONField(
+        default=list, blank=True, help_text="Where the reader is, by source: profile, request, …"
+    )
+    evidence_conflicts = models.BooleanField(
+        default=False, help_text="Two sources name different places."
+    )
+    tax_ground = models.CharField(
+        max_length=14, choices=TaxGround.choices, default=TaxGround.NOT_REGISTERED
+    )
+    tax_reference = models.CharField(
+        max_length=64, default="", blank=True, help_text="Of the calculation at a tax service."
+    )
     consent = models.JSONField(null=True, blank=True)
     return_url = models.URLField(max_length=500, default="", blank=True)
     provider = models.CharField(max_length=8, choices=Provider.choices)

@@ -19,7 +19,7 @@ from payments.gateways.values import ChargeState
 from payments.ledger import balances, templates
 from payments.models import CoinBalance, CoinLot, Purchase
 from payments.outbox import EventType
-from payments.services import wallets
+from payments.services import taxes, wallets
 
 log = structlog.get_logger(__name__)
 
@@ -147,9 +147,8 @@ def _post(purchase: Purchase, wallet: CoinBalance, state: ChargeState, *, now: d
             provider=purchase.provider,
             currency=purchase.currency,
             price=purchase.price_micros,
-            tax=purchase.tax_micros,
+            taxes=taxes.owed(purchase),
             value=purchase.value_micros,
-            jurisdiction=purchase.country or "ZZ",
             debt=debt,
         ),
         header,

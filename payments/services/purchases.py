@@ -5,6 +5,7 @@ webhook, the reader's confirmation, the poller) goes through ``apply``, so that 
 credited once whoever reports it, in whatever order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,9 +22,10 @@ from legato_payments.lib.ids import gateway_reference
 from legato_payments.lib.money import Money
 from payments import audit
 from payments.gateways import base, registry, values
+from payments.gateways.tax.base import Place
 from payments.models import Policy, Purchase
 from payments.queries import policies
-from payments.services import attempts, quotes
+from payments.services import attempts, quotes, taxes
 from payments.services import purchase_outcomes as outcomes
 
 log = structlog.get_logger(__name__)
@@ -55,6 +57,9 @@ class Order:
     Args:
         package_id: Either this,
         coins: or an exact number of coins at the undiscounted rate.
+        country: Where the reader is, ISO 3166-1; the tax depends on it,
+        region: and on the part of ISO 3166-2 after the dash.
+        evidence: What says so, to be kept.
         email: Some gateways ask for it.
         consent: What the reader agreed to about the right of withdrawal.
     """
@@ -64,6 +69,8 @@ class Order:
     package_id: UUID | None = None
     coins: int | None = None
     country: str = ""
+    region: str = ""
+    evidence: Sequence[taxes.Evidence] = ()
     email: str | None = None
     return_url: str = ""
     consent: dict[str, Any] | None = None
@@ -83,6 +90,8 @@ def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
         quotes.BelowMinimum: The gateway does not take so small a payment.
         quotes.TooManyCoins: The top-up is larger than allowed.
         currency_rates.RateUnavailable: The price needs an exchange rate, and there is none.
+        taxes.NoTaxRule: Tax is due where the reader is, and nothing says how much.
+        taxes.TaxUnavailable: The tax service does not answer.
         attempts.GatewayUnavailable: No gateway, or no answer; nothing was charged for certain or
             it will be found out. Try again with the same key.
         PaymentDeclined: The saved method was refused.
@@ -166,6 +175,7 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
     except registry.NotConfigured as error:
         raise attempts.GatewayUnavailable(str(error), retry_after=60) from error
     quote = quotes.quote(
+        place=Place(order.country, order.region),
         package_id=order.package_id,
         coins=order.coins,
         currency=order.currency,
@@ -173,7 +183,7 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
         now=now,
     )
     lifetime = timedelta(minutes=policies.value(Policy.Name.PURCHASE_TTL_MINUTES, on=now))
-    return Purchase.objects.create(
+    purchase = Purchase(
         id=purchase_id,
         user_id=order.user_id,
         package_version=quote.version,
@@ -183,7 +193,13 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
         price_micros=quote.price.micros,
         fx_rate=quote.fx_rate,
         value_micros=quote.value_micros,
+        tax_micros=quote.assessment.tax.micros,
+        tax_ground=quote.assessment.ground,
+        tax_reference=quote.assessment.reference,
         country=order.country,
+        region=order.region,
+        evidence=[{"source": piece.source, "value": piece.value} for piece in order.evidence],
+        evidence_conflicts=taxes.conflicts(order.evidence),
         consent=order.consent,
         return_url=order.return_url,
         provider=provider,
@@ -192,6 +208,10 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
         expires_at=now + lifetime,
         next_attempt_at=now + jobs.backoff(1),
     )
+    with atomic():
+        purchase.save(force_insert=True)
+        taxes.record(purchase, quote.assessment)
+    return purchase
 
 
 def _resume(purchase: Purchase, order: Order, *, now: datetime) -> Purchase:

@@ -8,10 +8,13 @@ from uuid import UUID
 from legato_payments.lib.errors import Missing, Refused
 from legato_payments.lib.money import Money, divide_down
 from payments.enums import BOOK_CURRENCY
+from payments.gateways.tax.base import Assessment, Place
 from payments.models import CoinPackageVersion, Policy
 from payments.queries import packages as package_queries
 from payments.queries import policies
-from payments.services import currency_rates, packages
+from payments.services import currency_rates, packages, taxes
+
+NOWHERE = Place()
 
 
 class PackageUnavailable(Missing):
@@ -35,8 +38,10 @@ class Quote:
     """The terms of one purchase.
 
     Args:
+        price: Before tax.
         value_micros: The price in USD micros, what the coins will be worth.
         fx_rate: Units of the currency per US dollar; nothing for US dollars.
+        assessment: The tax on it, and what it comes to.
     """
 
     version: CoinPackageVersion | None
@@ -45,6 +50,7 @@ class Quote:
     price: Money
     value_micros: int
     fx_rate: Decimal | None
+    assessment: Assessment
 
 
 def quote(
@@ -54,16 +60,20 @@ def quote(
     currency: str,
     minimum_minor: int,
     now: datetime,
+    place: Place = NOWHERE,
 ) -> Quote:
     """The terms of a package, or of an exact number of coins.
 
     Args:
         minimum_minor: The smallest payment the gateway takes, in minor units.
+        place: Where the reader is.
 
     Raises:
         PackageUnavailable: No such package, or not on sale.
         TooManyCoins: ``coins`` is above the top-up limit.
-        BelowMinimum: The price is below ``minimum_minor``.
+        BelowMinimum: What would be paid is below ``minimum_minor``.
+        taxes.NoTaxRule: Tax is due, and nothing says how much.
+        taxes.TaxUnavailable: The tax service does not answer.
         currency_rates.RateUnavailable: A rate is needed, and there is none.
     """
     assert (package_id is None) != (coins is None), "either a package or a number of coins"
@@ -75,13 +85,16 @@ def quote(
         version, held, bonus = None, coins or 0, 0
         price = _top_up_price(held, currency, now=now)
 
-    minimum = Money.from_minor(minimum_minor, currency)
-    if price.micros < minimum.micros:
-        raise BelowMinimum(f"{price} is below {minimum}.", minimum=minimum.to_json())
-    if currency == BOOK_CURRENCY:
-        return Quote(version, held, bonus, price, price.micros, None)
-    rate = currency_rates.current(quote=currency, now=now).rate
-    return Quote(version, held, bonus, price, divide_down(price.micros, rate), rate)
+    assessment = taxes.assess(price=price, place=place, now=now)
+    minimum, total = Money.from_minor(minimum_minor, currency), assessment.total
+    price = assessment.net
+    if total.micros < minimum.micros:
+        raise BelowMinimum(f"{total} is below {minimum}.", minimum=minimum.to_json())
+    value, rate = price.micros, None
+    if currency != BOOK_CURRENCY:
+        rate = currency_rates.current(quote=currency, now=now).rate
+        value = divide_down(price.micros, rate)
+    return Quote(version, held, bonus, price, value, rate, assessment)
 
 
 def _on_sale(package_id: UUID) -> CoinPackageVersion:

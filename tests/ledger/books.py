@@ -77,9 +77,8 @@ def give(
             provider="SANDBOX",
             currency="USD",
             price=value,
-            tax=0,
+            taxes={},
             value=value,
-            jurisdiction="ZZ",
         ),
         header(f"given:{key}", now=now),
     )

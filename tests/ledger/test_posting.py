@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 TIP = templates.tip(user_id=READER, coins=10, value=60_590, shares={WRITER: 42_413})
 
 
-def purchase(currency: str = "USD", *, price: int, tax: int, value: int) -> Draft:
+def purchase(currency: str = "USD", *, price: int, taxes: dict[str, int], value: int) -> Draft:
     """A purchase of 1,320 coins."""
     return templates.coin_purchase(
         user_id=READER,
@@ -29,9 +29,8 @@ def purchase(currency: str = "USD", *, price: int, tax: int, value: int) -> Draf
         provider="STRIPE",
         currency=currency,
         price=price,
-        tax=tax,
+        taxes=taxes,
         value=value,
-        jurisdiction="CA-QC",
     )
 
 
@@ -40,14 +39,15 @@ def _wallet() -> None:
     balances.open_wallet(user_id=READER)
 
 
-def test_a_purchase_in_dollars_owes_the_price_in_coins_and_the_tax_to_the_office() -> None:
-    draft = purchase(price=9_990_000, tax=1_496_000, value=9_990_000)
+def test_a_purchase_in_dollars_owes_the_price_in_coins_and_each_tax_to_its_office() -> None:
+    draft = purchase(price=9_990_000, taxes={"CA": 500_000, "CA-QC": 1_000_000}, value=9_990_000)
 
     posted = ledger.post(draft, books.header("a"))
 
     assert books.lines_of(posted) == [
-        ("gateway:stripe", "", "USD", 11_486_000),
-        ("tax_payable:CA-QC", "", "USD", -1_496_000),
+        ("gateway:stripe", "", "USD", 11_490_000),
+        ("tax_payable:CA", "", "USD", -500_000),
+        ("tax_payable:CA-QC", "", "USD", -1_000_000),
         ("coins_deferred", "", "USD", -9_990_000),
         ("coins_issued", "", "COIN", 1_320),
         ("wallet", READER, "COIN", -1_320),
@@ -55,13 +55,13 @@ def test_a_purchase_in_dollars_owes_the_price_in_coins_and_the_tax_to_the_office
 
 
 def test_a_purchase_in_naira_stays_naira_and_is_converted_through_fx() -> None:
-    draft = purchase("NGN", price=13_750_000_000, tax=1_031_250_000, value=9_166_666)
+    draft = purchase("NGN", price=13_750_000_000, taxes={"NG": 1_031_250_000}, value=9_166_666)
 
     posted = ledger.post(draft, books.header("a", fx_rate=Decimal(1_500)))
 
     assert books.lines_of(posted) == [
         ("gateway:stripe", "", "NGN", 14_781_250_000),
-        ("tax_payable:CA-QC", "", "NGN", -1_031_250_000),
+        ("tax_payable:NG", "", "NGN", -1_031_250_000),
         ("fx", "", "NGN", -13_750_000_000),
         ("fx", "", "USD", 9_166_666),
         ("coins_deferred", "", "USD", -9_166_666),

@@ -25,8 +25,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def books() -> None:
-    """A purchase with its fee, two chapters, one of them given back, a gift, a grant and a tip."""
-    factories.buy_coins(name="Reader Pack")
+    """A taxed purchase and its fee, two chapters, one given back, a gift, a grant and a tip."""
+    factories.register("CA")
+    factories.register("CA-QC")
+    factories.buy_coins(name="Reader Pack", country="CA", region="QC")
     factories.put_content("chapter-4", price=10)
     factories.put_content("chapter-5", price=10)
     content.buy(user_id=READER, content_id="chapter-4", now=NOW, actor="user:reader-1")
@@ -77,6 +79,7 @@ GUARDED = (
     "payments_auditentry",
     "payments_auditseal",
     "payments_promogrant",
+    "payments_purchasetaxline",
     "revenue_earning",
     "access_tip",
     "access_coingift",
@@ -228,6 +231,19 @@ CORRUPTIONS = {
     "a purchase of more coins": (
         "UPDATE payments_purchase SET bonus_coins = bonus_coins + 1",
         {"purchases"},
+    ),
+    "a purchase of more tax": (
+        "UPDATE payments_purchase SET tax_micros = tax_micros + 10000",
+        {"purchase taxes"},
+    ),
+    "tax that moved to another office": (
+        "UPDATE payments_purchasetaxline SET jurisdiction = 'CA-ON' WHERE jurisdiction = 'CA'",
+        {"purchase taxes"},
+    ),
+    "tax of another amount": (
+        "UPDATE payments_purchasetaxline SET amount_micros = amount_micros + 10000; UPDATE"
+        " payments_purchase SET tax_micros = tax_micros + 20000",
+        {"purchase taxes"},
     ),
     "a drifted campaign": (
         "UPDATE payments_campaign SET coins_granted = coins_granted - 1",

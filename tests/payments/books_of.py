@@ -15,8 +15,11 @@ from payments.models import (
     Customer,
     Entry,
     Purchase,
+    PurchaseTaxLine,
     SandboxCharge,
     SandboxDelivery,
+    TaxRegistration,
+    TaxRule,
     Transaction,
     WebhookEvent,
 )
@@ -31,8 +34,11 @@ EVERYTHING = (
     CurrencyRate,
     Customer,
     Purchase,
+    PurchaseTaxLine,
     SandboxCharge,
     SandboxDelivery,
+    TaxRegistration,
+    TaxRule,
     WebhookEvent,
 )
 """Keyed answers are left out: a refusal is stored, so that a repeat gets it again."""

@@ -12,7 +12,7 @@ from access.models import Content
 from access.services import catalogue
 from legato_payments.lib import clock
 from payments.gateways.rates.registry import rate_provider
-from payments.services import currency_rates
+from payments.services import currency_rates, tax_rules
 
 STAFF = {
     "finance": ("legato-demo-finance", ["Finance manager"]),
@@ -32,9 +32,9 @@ CHAPTERS = [
 
 
 class Command(BaseCommand):
-    """Demo staff, exchange rates and a short series; safe to run again."""
+    """Demo staff, exchange rates, tax rules and a short series; safe to run again."""
 
-    help = "Create demo staff, exchange rates and a short series for a local stack."
+    help = "Create demo staff, exchange rates, tax rules and a short series for a local stack."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make what is missing; refuse anywhere but on a local stack."""
@@ -43,8 +43,9 @@ class Command(BaseCommand):
         now = clock.now()
         self._make_staff()
         currency_rates.refresh(provider=rate_provider(), now=now)
+        tax_rules.load(now=now)
         self._make_series(now)
-        self.stdout.write("Seeded: demo staff, exchange rates, the series 'harbour'.")
+        self.stdout.write("Seeded: demo staff, exchange rates, tax rules, the series 'harbour'.")
 
     def _make_staff(self) -> None:
         call_command("sync_roles", stdout=self.stdout)

@@ -27,6 +27,9 @@ WRITTEN_ONCE = [
     "payments_entry",
     "payments_lotuse",
     "payments_promogrant",
+    "payments_purchasetaxline",
+    "payments_taxregistration",
+    "payments_taxrule",
     "payments_transaction",
     "revenue_earning",
 ]

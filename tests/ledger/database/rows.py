@@ -71,6 +71,29 @@ VALUES ('{T1}', 'reader', 'friend', 10, '', '{T1}', now());
 INSERT INTO access_tip (
     id, sender_id, recipient_id, content_id, coins, message, transaction_id, sent_at)
 VALUES ('{T1}', 'reader', 'writer', '', 10, 'Bravo', '{T1}', now());
+INSERT INTO payments_taxrule (
+    id, code, jurisdiction, owed_to, subject, kind, payer, payee_residence, payee_country,
+    payee_type, form_on_file, item, domestic_source_only, tax_name, rate_ppm, threshold_currency,
+    threshold_basis, form, effective_from, is_active, certainty, source, note, created_at,
+    created_by, reason)
+VALUES (901, 'NG-R', 'NG', 'NG', 'READER', 'COLLECT', 'REGISTERED', '', '', '', '',
+        'DIGITAL_CONTENT', false, 'VAT', 75000, '', '', '', now(), true, 'H', 'law', '', now(),
+        'staff:7', '');
+INSERT INTO payments_taxregistration (
+    id, jurisdiction, is_registered, number, is_inclusive, valid_from, created_at, created_by,
+    reason)
+VALUES (901, 'NG', true, '1', false, now(), now(), 'staff:7', '');
+INSERT INTO payments_purchase (
+    id, user_id, coins, bonus_coins, currency, price_micros, tax_micros, value_micros, country,
+    region, evidence, evidence_conflicts, tax_ground, tax_reference, return_url, provider,
+    reference, gateway_id, status, failure_code, quarantine_reason, created_at, expires_at,
+    attempts)
+VALUES ('{T1}', 'reader', 100, 0, 'USD', 6000, 450, 6000, 'NG', '', '[]', false, 'TAXED', '', '',
+        'SANDBOX', 'lp1', '', 'PENDING', '', '', now(), now(), 0);
+INSERT INTO payments_purchasetaxline (
+    id, purchase_id, jurisdiction, name, rate_ppm, amount_micros, currency, is_inclusive, number,
+    rule_id)
+VALUES (901, '{T1}', 'NG', 'VAT', 75000, 450, 'USD', false, '1', 901);
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 """
