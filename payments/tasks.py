@@ -31,6 +31,7 @@ from payments.services import (
     refund_proposals,
     refunds,
     sandbox_deliveries,
+    tax_proposals,
 )
 from payments.webhooks import inbox
 
@@ -108,6 +109,18 @@ def set_rate(*, approval_id: str, **_future: Any) -> None:
 def change_policy(*, approval_id: str, **_future: Any) -> None:
     """Change a limit as two people agreed."""
     _run_approved(approval_id, proposals.carry_out_policy)
+
+
+@shared_task(name="payments.change_tax_rule")
+def change_tax_rule(*, approval_id: str, **_future: Any) -> None:
+    """Change a tax rule as two people agreed."""
+    _run_approved(approval_id, tax_proposals.carry_out_rule)
+
+
+@shared_task(name="payments.change_tax_registration")
+def change_tax_registration(*, approval_id: str, **_future: Any) -> None:
+    """Register with a tax office, or no more, as two people agreed."""
+    _run_approved(approval_id, tax_proposals.carry_out_registration)
 
 
 @shared_task(name="payments.change_approval_rule")

@@ -57,6 +57,8 @@ _SETTINGS = _PACKAGES | _rights(
     "payments.currencyrate",
     "payments.policy",
     "payments.approvalrule",
+    "payments.taxrule",
+    "payments.taxregistration",
     "revenue.splitrule",
     "revenue.streamterms",
 )
@@ -92,13 +94,16 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _DECIDES
         | _rights("add", "payments.coinpackage", "payments.currencyrate", "payments.policy")
         | _rights("add", "payments.approvalrule", "revenue.splitrule", "payments.campaign")
-        | _rights("change", "payments.coinpackage", "payments.campaign")
+        | _rights("add", "payments.taxrule", "payments.taxregistration")
+        | _rights("change", "payments.coinpackage", "payments.campaign", "payments.taxrule")
         | _decide(
             "payments.adjust_wallet",
             "payments.change_package",
             "payments.set_rate",
             "payments.change_policy",
             "payments.change_approval_rule",
+            "payments.change_tax_rule",
+            "payments.change_tax_registration",
             "payments.create_campaign",
             "revenue.change_split_rule",
         )

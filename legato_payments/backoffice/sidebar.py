@@ -79,6 +79,8 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
         Entry("Coin packages", "sell", "payments.CoinPackage"),
         Entry("Exchange rates", "currency_exchange", "payments.CurrencyRate"),
         Entry("Limits", "speed", "payments.Policy"),
+        Entry("Tax rules", "policy", "payments.TaxRule"),
+        Entry("Tax registrations", "assured_workload", "payments.TaxRegistration"),
         Entry("Approval rules", "rule", "payments.ApprovalRule"),
     ],
     "Control": [

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from legato_payments.lib.admin import RecordAdmin
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
-from legato_payments.lib.pages.tables import Section, Table
+from legato_payments.lib.pages.tables import Section, Table, number
 from payments.admin.audit import history_of
 from payments.enums import Provider, Unit
 from payments.models import Purchase, SandboxCharge, Transaction, WebhookEvent
@@ -71,6 +71,26 @@ def consent(purchase: Purchase) -> str:
     return " · ".join(parts) or cells.EMPTY
 
 
+@admin.display(description="Where the reader is")
+def place(purchase: Purchase) -> str:
+    """What the tax was computed for."""
+    parts = [part for part in (purchase.country, purchase.region) if part]
+    return "-".join(parts) or cells.EMPTY
+
+
+@admin.display(description="Evidence of that")
+def evidence(purchase: Purchase) -> str:
+    """Every piece, with its source; a mark when they contradict each other."""
+    pieces = [
+        f"{cells.plain(piece.get('source'))}: {cells.plain(piece.get('value'))}"
+        for piece in purchase.evidence
+    ]
+    words = " · ".join(pieces) or cells.EMPTY
+    if not purchase.evidence_conflicts:
+        return words
+    return format_html("{} {}", words, cells.mark("Contradictory", Tone.WARN))
+
+
 @admin.display(description="Checkout")
 def checkout(purchase: Purchase) -> str:
     """Where the reader pays, while that is still to be done; for the sandbox only."""
@@ -94,7 +114,7 @@ class PurchaseAdmin(RecordAdmin):
         "provider",
         columns.code("reference"),
     ]
-    list_filter = ["status", "provider", "currency"]
+    list_filter = ["status", "provider", "currency", "evidence_conflicts"]
     search_fields = ["pk", "user_id", "reference", "gateway_id"]
     search_help_text = "Id, reader, our reference or the gateway's id"
     ordering = ["-id"]
@@ -112,7 +132,9 @@ class PurchaseAdmin(RecordAdmin):
         fee,
         columns.money("value_micros", Unit.USD, "Value of the coins"),
         columns.decimal("fx_rate", "Per US dollar"),
-        columns.text("country"),
+        place,
+        evidence,
+        columns.state("tax_ground", {}, "Sales tax"),
         "provider",
         columns.copyable("reference", "Our reference"),
         columns.copyable("gateway_id", "Gateway's id"),
@@ -130,11 +152,33 @@ class PurchaseAdmin(RecordAdmin):
 
     def sections(self, obj: Purchase) -> Iterator[Section]:
         """What became of it: in the books, at the gateway, in the audit log."""
+        yield tax_lines(obj)
         yield in_the_books(obj)
         yield deliveries(obj)
         if settings.GATEWAY_SANDBOX and obj.provider == Provider.SANDBOX:
             yield at_the_sandbox(obj)
         yield history_of("purchase", obj.pk)
+
+
+def tax_lines(purchase: Purchase) -> Table:
+    """Each tax, with the rule that it was computed by."""
+    lines = purchase.tax_lines.select_related("rule").order_by("id")
+    return Table(
+        title="Sales tax",
+        headings=["Tax", "Owed to", number("Rate"), number("Amount"), "Rule"],
+        rows=[
+            [
+                f"{line.name}{' (in the price)' if line.is_inclusive else ''}",
+                line.jurisdiction,
+                cells.ppm(line.rate_ppm),
+                cells.amount(line.amount_micros, line.currency),
+                cells.link(line.rule),
+            ]
+            for line in lines
+        ],
+        empty=f"None: {purchase.get_tax_ground_display()[:1].lower()}"
+        f"{purchase.get_tax_ground_display()[1:]}.",
+    )
 
 
 def in_the_books(purchase: Purchase) -> Table:

@@ -15,7 +15,15 @@ from payments import audit
 from payments.enums import Stream
 from payments.gateways.rates.base import Quote
 from payments.gateways.rates.fixed import FixedRates
-from payments.models import ApprovalRequest, CoinPackage, Policy, Purchase, WebhookEvent
+from payments.models import (
+    ApprovalRequest,
+    CoinPackage,
+    Policy,
+    Purchase,
+    PurchaseTaxLine,
+    TaxRule,
+    WebhookEvent,
+)
 from payments.services import (
     adjustments,
     campaigns,
@@ -24,6 +32,7 @@ from payments.services import (
     packages,
     proposals,
     purchases,
+    tax_rules,
 )
 from revenue.services import splits
 from tests import factories
@@ -74,6 +83,7 @@ def busy(superuser: User) -> None:
     _read_and_tip(now)
     _describe(now)
     _give_away(superuser, now)
+    _tax(now)
     proposals.change_policy(
         name=Policy.Name.TIP_MIN_COINS,
         value=20,
@@ -124,7 +134,21 @@ def _quarantine(now: datetime) -> None:
     underpaid = factories.state(paid, amount=Money(1_000_000, "USD"))
     purchases.apply(purchase_id=paid.pk, state=underpaid, now=now)
     Purchase.objects.filter(pk=paid.pk).update(
-        quarantine_reason=EVIL, failure_code=EVIL, country="<>", consent={"words": EVIL}
+        quarantine_reason=EVIL,
+        failure_code=EVIL,
+        country="<>",
+        consent={"words": EVIL},
+        evidence=[{"source": "ip", "value": EVIL}],
+        evidence_conflicts=True,
+    )
+    PurchaseTaxLine.objects.create(
+        purchase=paid,
+        jurisdiction="<>",
+        name=EVIL[:16],
+        rate_ppm=50_000,
+        amount_micros=0,
+        currency=paid.currency,
+        is_inclusive=True,
     )
     WebhookEvent.objects.create(
         provider=paid.provider,
@@ -185,6 +209,35 @@ def _describe(now: datetime) -> None:
         after={"name": "plain", "prices": {"USD": "1.00"}},
         reason=EVIL,
     )
+
+
+def _tax(now: datetime) -> None:
+    fields = dict.fromkeys(("payee_residence", "threshold_currency", "threshold_basis"), "")
+    tax_rules.add(
+        fields={
+            **fields,
+            "code": "GB-R-VAT",
+            "jurisdiction": "GB",
+            "owed_to": "GB",
+            "subject": TaxRule.Subject.READER,
+            "kind": TaxRule.Kind.COLLECT,
+            "payer": TaxRule.Payer.REGISTERED,
+            "tax_name": "<VAT>",
+            "rate_ppm": 200_000,
+            "effective_from": now.date(),
+            "certainty": "L",
+            "source": EVIL,
+            "note": EVIL,
+        },
+        actor=EVIL,
+        reason=EVIL,
+        now=now,
+    )
+    terms = tax_rules.Registration(
+        jurisdiction="GB", is_registered=True, number=EVIL[:40], is_inclusive=False
+    )
+    tomorrow = now.date() + timedelta(days=1)
+    tax_rules.register(registration=terms, valid_from=tomorrow, actor=EVIL, reason=EVIL, now=now)
 
 
 def _give_away(superuser: User, now: datetime) -> None:

@@ -120,6 +120,8 @@ def test_who_may_only_look_sees_no_button_and_cannot_press_it(staff: ClientOf, b
         "payments.view_coinpackage",
         "payments.view_currencyrate",
         "payments.view_policy",
+        "payments.view_taxrule",
+        "payments.view_taxregistration",
         "revenue.view_splitrule",
     )
 

@@ -68,6 +68,13 @@ def percent(bps: int) -> str:
     return f"{Decimal(bps).scaleb(-2).normalize():f} %"
 
 
+def ppm(millionths: int | None) -> str:
+    """A rate in millionths as a percentage: ``5 %``, ``9.975 %``."""
+    if millionths is None:
+        return EMPTY
+    return f"{Decimal(millionths).scaleb(-4).normalize():f} %"
+
+
 def decimal(number: Decimal | None) -> str:
     """A decimal without the zeros that its column pads it with."""
     return EMPTY if number is None else f"{number.normalize():,f}"
