@@ -21,6 +21,9 @@ SECRET_KEY = env.str("SECRET_KEY", default="")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 ADMIN_PATH = env.str("ADMIN_PATH", default="admin/")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8005")
+SELLER_NAME = env.str("SELLER_NAME", default="Legato")
+SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="")
+"""Who sells the coins, as receipts name them."""
 
 INSTALLED_APPS = [
     # The plain config: the theme's own would put its site in place of ours.

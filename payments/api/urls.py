@@ -1,9 +1,10 @@
 """Routes below /api/v1/payments. Spending and tipping are routed in ``legato_payments.urls``."""
 
-from django.urls import path
+from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
-from payments.api.packages import CoinPackageViewSet, CurrencyRateViewSet
+from payments.api.packages import UUID_PATH, CoinPackageViewSet, CurrencyRateViewSet
+from payments.api.receipts import ReceiptViewSet
 from payments.api.users import TransactionViewSet, UserCoinsViewSet
 from payments.api.webhooks import WebhookViewSet
 
@@ -15,5 +16,10 @@ router.register("transactions", TransactionViewSet, basename="transactions")
 
 urlpatterns = [
     path("webhooks/<slug:provider>", WebhookViewSet.as_view({"post": "receive"}), name="webhooks"),
+    re_path(
+        rf"^transactions/(?P<transaction_id>{UUID_PATH})/receipt\Z",
+        ReceiptViewSet.as_view({"get": "show"}),
+        name="receipt",
+    ),
     *router.urls,
 ]

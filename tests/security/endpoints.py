@@ -86,6 +86,7 @@ PURCHASE = {
     "package_id": "01930000-0000-7000-8000-000000000003",
     "currency": "USD",
     "country": "CA",
+    "region": "QC",
     "return_url": "https://legato.example/bought",
     "consent": {"immediate_delivery": True, "acknowledged": True},
 }
@@ -194,6 +195,14 @@ ENDPOINTS = [
         owner="transaction",
         limited=READ,
         services=frozenset({"transactions:read"}),
+    ),
+    Endpoint(
+        method="GET",
+        path="payments/transactions/{paid}/receipt",
+        owner="transaction",
+        limited=READ,
+        services=frozenset({"transactions:read"}),
+        query={"format": "pdf"},
     ),
     Endpoint(
         method="GET",
@@ -332,6 +341,7 @@ class World:
     package: str
     purchase: str
     transaction: str
+    paid: str
 
     def fill(self, template: str, **others: str) -> str:
         """The template with our names in the place of the braces."""
@@ -343,7 +353,7 @@ class World:
 
 def make_world() -> World:
     """A reader with coins, a chapter bought, one to buy, a profile, and a purchase not yet paid."""
-    factories.buy_coins(READER, "Ultimate Pack")
+    paid = factories.buy_coins(READER, "Ultimate Pack")
     factories.buy_coins(OTHER_READER, "Starter Pack")
     factories.put_content("chapter-4", price=10, shares={WRITER: 10_000})
     factories.put_content("chapter-5", price=10, shares={WRITER: 5_000, OTHER_WRITER: 5_000})
@@ -359,6 +369,7 @@ def make_world() -> World:
         package="01930000-0000-7000-8000-000000000003",
         purchase=str(factories.start_purchase(READER, now=now).pk),
         transaction=str(bought.entitlement.transaction_id),
+        paid=str(paid.pk),
     )
 
 

@@ -1,0 +1,110 @@
+"""What a reader paid for, as the receipt of a purchase says it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Sum
+
+from legato_payments.lib.money import Money
+from payments.models import Entry, Purchase, PurchaseTaxLine
+
+WITHDRAWAL = timedelta(days=14)
+"""Directive 2011/83/EU, article 9: how long a purchase can be withdrawn from."""
+
+IN_FLIGHT = "refund_in_flight"
+"""Money that we gave back passes through this account on its way to the gateway (ledger.md, 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money that went back to the reader."""
+
+    amount: Money
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A settled purchase, told from what the books keep for ever.
+
+    Args:
+        number: The short form of the transaction's id.
+        price: Before tax.
+        lines: Its taxes.
+        consented_at: When the reader asked for the coins at once and acknowledged what that means
+            for the right of withdrawal; none when one of both is missing.
+        withdrawal_until: Until when the reader may withdraw then.
+        refunds: What was paid back so far, the oldest first.
+    """
+
+    purchase: Purchase
+    number: str
+    issued_at: datetime
+    price: Money
+    lines: Sequence[PurchaseTaxLine]
+    tax: Money
+    total: Money
+    consented_at: datetime | None
+    withdrawal_until: datetime
+    refunds: Sequence[Refund]
+
+    @property
+    def package(self) -> str:
+        """The name of what was bought; empty for an exact number of coins."""
+        version = self.purchase.package_version
+        return version.package.name if version else ""
+
+    @property
+    def refunded(self) -> Money:
+        """All refunds together."""
+        return Money(sum(refund.amount.micros for refund in self.refunds), self.total.currency)
+
+
+def of_purchase(*, transaction_id: UUID) -> Receipt | None:
+    """The receipt of a purchase, or nothing: not a purchase, or not paid."""
+    found = Purchase.objects.filter(pk=transaction_id, status=Purchase.Status.SUCCEEDED)
+    purchase = found.select_related("package_version__package").first()
+    if purchase is None or purchase.settled_at is None:
+        return None
+    consent = purchase.consent or {}
+    has_consented = (
+        consent.get("immediate_delivery") is True and consent.get("acknowledged") is True
+    )
+    return Receipt(
+        purchase=purchase,
+        number=number_of(purchase.pk),
+        issued_at=purchase.settled_at,
+        price=Money(purchase.price_micros, purchase.currency),
+        lines=list(purchase.tax_lines.order_by("id")),
+        tax=Money(purchase.tax_micros, purchase.currency),
+        total=Money(purchase.total_micros, purchase.currency),
+        consented_at=purchase.created_at if has_consented else None,
+        withdrawal_until=purchase.settled_at + WITHDRAWAL,
+        refunds=list(_refunds(purchase)),
+    )
+
+
+def number_of(transaction_id: UUID) -> str:
+    """The short form of an id: its last twelve digits, of which most are random."""
+    digits = transaction_id.hex[-12:].upper()
+    return "-".join((digits[:4], digits[4:8], digits[8:]))
+
+
+def _refunds(purchase: Purchase) -> list[Refund]:
+    # Out of flight and out of the gateway: asked for alone is not paid back.
+    landed = Entry.objects.filter(
+        transaction__relates_to=purchase.pk, account__code=IN_FLIGHT, amount__gt=0
+    )
+    paid = Entry.objects.filter(
+        transaction_id__in=landed.values("transaction_id"),
+        account__code=f"gateway:{purchase.provider.lower()}",
+        unit=purchase.currency,
+        amount__lt=0,
+    )
+    rows = paid.values("transaction_id", "transaction__occurred_at").annotate(sum=Sum("amount"))
+    return [
+        Refund(Money(-row["sum"], purchase.currency), row["transaction__occurred_at"])
+        for row in rows.order_by("transaction_id")
+    ]
