@@ -16,6 +16,7 @@ from legato_payments.lib.money import divide_down
 from payments.enums import BOOK_CURRENCY
 from payments.ledger import Slice, holds
 from payments.models import CoinLot, Dispute, LotUse, Purchase, Transaction
+from payments.services import refund_amounts
 from revenue.services import clawbacks
 from revenue.services.clawbacks import Part
 
@@ -50,10 +51,12 @@ class Impact:
 
     Args:
         value_micros: Of the disputed money, without tax.
+        taxes: In it, by the office we do not owe it any more: micros of the paid currency.
         unused: Coins to be taken, by the reader who holds them.
     """
 
     value_micros: int
+    taxes: dict[str, int]
     unused: dict[str, list[Slice]]
     spent: tuple[Spent, ...]
 
@@ -94,7 +97,8 @@ class Impact:
 def of(dispute: Dispute, *, now: datetime) -> Impact:
     """The impact of losing a dispute now. Exact under the locks of its wallets and purchase."""
     purchase = dispute.purchase
-    value = value_of(dispute, purchase)
+    taxes = refund_amounts.taxes_left_in(purchase, dispute.amount_micros)
+    value = value_of(purchase, dispute.amount_micros - sum(taxes.values()))
     unused: dict[str, list[Slice]] = {}
     rest = value
     for lot in _unused_lots(purchase):
@@ -105,15 +109,14 @@ def of(dispute: Dispute, *, now: datetime) -> Impact:
         rest -= parts[0].value_micros
         if parts[0].to_coin < lot.coins:
             break
-    return Impact(value, unused, tuple(_spent(purchase, rest, now=now)))
+    return Impact(value, taxes, unused, tuple(_spent(purchase, rest, now=now)))
 
 
-def value_of(dispute: Dispute, purchase: Purchase) -> int:
-    """The disputed money without tax in USD micros, at the rate of the purchase.
+def value_of(purchase: Purchase, price: int) -> int:
+    """Disputed money without tax in USD micros, at the rate of the purchase.
 
     A whole purchase is its value to the micro, whatever the rate would round.
     """
-    price = dispute.amount_micros - dispute.tax_micros
     if purchase.currency == BOOK_CURRENCY:
         return price
     if price == purchase.price_micros:

@@ -19,7 +19,7 @@ from payments.enums import LotOrigin
 from payments.ledger import balances, holds, templates
 from payments.ledger.reversals import lines_of
 from payments.models import CoinBalance, CoinLot, Dispute, DisputeLoss, LotUse
-from payments.services import disputes, purchase_outcomes, refund_amounts, wallets
+from payments.services import disputes, purchase_outcomes, wallets
 from revenue.models import Earning
 from revenue.services import clawbacks, earnings
 
@@ -107,8 +107,8 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
             user_id=purchase.user_id,
             coins=impact.coins,
             currency=dispute.currency,
-            price=dispute.amount_micros - dispute.tax_micros,
-            taxes=refund_amounts.taxes_of(purchase, dispute.tax_micros),
+            price=dispute.amount_micros - sum(impact.taxes.values()),
+            taxes=impact.taxes,
             value=impact.value_micros,
             unused=impact.unused_micros,
             shares=shares,

@@ -221,7 +221,6 @@ def _find_or_make(purchase: Purchase, state: DisputeState, *, now: datetime) -> 
         dispute = lock(found.pk)
         dispute.purchase = purchase
         return dispute
-    left = purchase.total_micros - purchase.refunded_micros
     dispute = Dispute(
         purchase=purchase,
         provider=purchase.provider,
@@ -230,7 +229,7 @@ def _find_or_make(purchase: Purchase, state: DisputeState, *, now: datetime) -> 
         is_inquiry=state.is_inquiry,
         currency=purchase.currency,
         amount_micros=state.amount.micros,
-        tax_micros=refund_amounts.tax_in(purchase, min(state.amount.micros, left)),
+        tax_micros=sum(refund_amounts.taxes_left_in(purchase, state.amount.micros).values()),
         reason=state.reason[:64],
         evidence_due_at=state.evidence_due_at,
         opened_at=state.opened_at or now,

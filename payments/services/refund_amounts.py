@@ -8,9 +8,10 @@ purchase given back in parts comes to what it comes to in one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from legato_payments.lib.money import Money, allocate, divide_down, micros_per_minor
+from legato_payments.lib.money import Money, divide_down, micros_per_minor
 from payments.ledger import Slice
 from payments.models import Purchase
+from payments.services import taxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +21,18 @@ class Worth:
     Args:
         value_micros: What the coins release, USD micros.
         money: What goes back for them, tax included.
-        tax_micros: Of ``money``, tax.
+        taxes: Of ``money``, tax by the office it was owed to.
     """
 
     parts: tuple[Slice, ...]
     value_micros: int
     money: Money
-    tax_micros: int
+    taxes: dict[str, int]
+
+    @property
+    def tax_micros(self) -> int:
+        """Of the money, all tax."""
+        return sum(self.taxes.values())
 
     @property
     def coins(self) -> int:
@@ -46,7 +52,7 @@ def worth_of(purchase: Purchase, parts: Sequence[Slice]) -> Worth:
         parts=tuple(parts),
         value_micros=value,
         money=Money(money, purchase.currency),
-        tax_micros=tax_in(purchase, money),
+        taxes=taxes_in(purchase, money),
     )
 
 
@@ -60,17 +66,22 @@ def value_for(purchase: Purchase, amount: Money) -> int:
     return max(first - 1 - before, 0)
 
 
-def tax_in(purchase: Purchase, money_micros: int) -> int:
-    """The tax in the next ``money_micros`` given back; all parts together sum to the tax."""
-    done = purchase.refunded_micros
-    tax, total = purchase.tax_micros, purchase.total_micros
-    return tax * (done + money_micros) // total - tax * done // total
+def taxes_in(purchase: Purchase, money_micros: int) -> dict[str, int]:
+    """The tax in the next ``money_micros`` given back, by office.
+
+    By cumulative floor for each of them, so that all parts together come to what it was owed.
+    """
+    done, total = purchase.refunded_micros, purchase.total_micros
+    return {
+        office: tax * (done + money_micros) // total - tax * done // total
+        for office, tax in taxes.owed(purchase).items()
+    }
 
 
-def taxes_of(purchase: Purchase, tax_micros: int) -> dict[str, int]:
-    """A part of a purchase's tax, by jurisdiction, as ``ledger.templates`` take it."""
-    shares = {purchase.country or "ZZ": purchase.tax_micros} if purchase.tax_micros else {}
-    return allocate(tax_micros, shares) if tax_micros else {}
+def taxes_left_in(purchase: Purchase, money_micros: int) -> dict[str, int]:
+    """The tax in disputed money, which may be more than refunds have left of the payment."""
+    left = purchase.total_micros - purchase.refunded_micros
+    return taxes_in(purchase, min(money_micros, left))
 
 
 def in_book_currency(purchase: Purchase, micros: int) -> int:

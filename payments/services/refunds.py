@@ -136,7 +136,7 @@ def create(*, refund_id: UUID, request: Request, now: datetime) -> Refund:
     ]
     worth, goodwill = _decide(purchase, lots, request)
     refund = _make(refund_id, purchase, worth, goodwill, request, now=now)
-    _post(refund, purchase, now=now)
+    _post(refund, purchase, worth, now=now)
     failpoint("money_refund.posted")
     holds.take(
         wallet=wallet,
@@ -355,14 +355,16 @@ def _make(
     )
 
 
-def _post(refund: Refund, purchase: Purchase, *, now: datetime) -> None:
+def _post(
+    refund: Refund, purchase: Purchase, worth: refund_amounts.Worth, *, now: datetime
+) -> None:
     ledger.post(
         templates.money_refund(
             user_id=purchase.user_id,
             coins=refund.coins,
             currency=refund.currency,
             price=refund.amount_micros - refund.tax_micros - refund.goodwill_micros,
-            taxes=refund_amounts.taxes_of(purchase, refund.tax_micros),
+            taxes=worth.taxes,
             value=refund.value_micros,
             goodwill=refund.goodwill_micros,
             goodwill_value=refund_amounts.in_book_currency(purchase, refund.goodwill_micros),

@@ -302,6 +302,20 @@ class TestLost:
         assert micros(chart.fx("NGN")) == micros(chart.fx(BOOK_CURRENCY)) == 0
         sound()
 
+    def test_tax_is_owed_no_more(self) -> None:
+        factories.rates()
+        factories.register("CA")
+        factories.register("CA-QC")
+        purchase = bought(currency="CAD", name="Enthusiast Pack", country="CA", region="QC")
+        spend(320)
+
+        lost(purchase)
+
+        assert micros(chart.tax_payable("CA", "CAD")) == 0
+        assert micros(chart.tax_payable("CA-QC", "CAD")) == 0
+        assert micros(chart.fx("CAD")) == micros(chart.fx(BOOK_CURRENCY)) == 0
+        sound()
+
     def test_after_a_part_was_paid_back_the_rest_is_lost(self) -> None:
         purchase = bought()
         spend(1_000)

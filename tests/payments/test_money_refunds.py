@@ -104,6 +104,23 @@ def test_naira_unwind_at_the_rate_of_the_purchase(rates: None) -> None:
     sound()
 
 
+def test_tax_goes_back_with_the_money_to_the_micro(rates: None) -> None:
+    factories.register("CA")
+    factories.register("CA-QC")
+    purchase = bought(currency="CAD", name="Enthusiast Pack", country="CA", region="QC")
+    spend(320)
+
+    for amount in (Money.parse("3.33", "CAD"), Money.parse("4.44", "CAD"), None):
+        refund(purchase, amount)
+
+    purchase.refresh_from_db()
+    back = purchase.refunded_micros
+    for office, owed in (("CA", 700_000), ("CA-QC", 1_400_000)):
+        left = owed - owed * back // purchase.total_micros
+        assert books.balance(chart.tax_payable(office, "CAD")) == -left
+    sound()
+
+
 def test_a_part_is_as_many_whole_coins_as_fit_the_amount() -> None:
     purchase = bought()
 

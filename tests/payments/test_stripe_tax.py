@@ -251,7 +251,9 @@ class TestPurchases:
     ) -> None:
         by_stripe(OneAnswer(calculation()))
 
-        purchase = factories.buy_coins(name="Enthusiast Pack", country="CA", region="QC")
+        purchase = factories.buy_coins(
+            name="Enthusiast Pack", country="CA", region="QC", preferred_gateway="SANDBOX"
+        )
 
         assert (purchase.tax_micros, purchase.tax_reference) == (1_500_000, "taxcalc_1")
         assert PurchaseTaxLine.objects.filter(rule=None).count() == 2
@@ -270,8 +272,9 @@ class TestPurchases:
 
     def test_resume_without_asking_again(self, by_stripe: Callable[..., OneAnswer]) -> None:
         stripe_peer = by_stripe(OneAnswer(calculation()))
-        order = {"name": "Enthusiast Pack", "country": "CA", "region": "QC"}
-        purchase = factories.start_purchase(**order)  # type: ignore[arg-type]
+        purchase = factories.start_purchase(
+            name="Enthusiast Pack", country="CA", region="QC", preferred_gateway="SANDBOX"
+        )
 
         purchases.start(
             purchase_id=purchase.pk,
