@@ -54,7 +54,12 @@ class RuleForm(ProposalForm):
 
     rate_ppm = RateField(required=False, help_text="Left empty only where the rule has no rate.")
     threshold = forms.DecimalField(
-        required=False, min_value=0, max_digits=14, decimal_places=2, help_text="If it has one."
+        label="Limit",
+        required=False,
+        min_value=0,
+        max_digits=14,
+        decimal_places=2,
+        help_text="In the currency of the rule, if it has one.",
     )
     is_active = forms.BooleanField(label="It counts", required=False)
     effective_from = DayField(label="From (UTC)", required=False, help_text=FROM_APPROVAL)
@@ -102,6 +107,12 @@ def rule_state(rule: TaxRule) -> str:
     if rule.effective_to and rule.effective_to < clock.now().date():
         return cells.mark("Ended")
     return cells.mark("In force", Tone.GOOD)
+
+
+@admin.display(description="What")
+def what(rule: TaxRule) -> str:
+    """The tax by its name, or what is paid for."""
+    return rule.tax_name or rule.get_item_display() or "Everything"
 
 
 @admin.display(description="Rate")
@@ -157,13 +168,11 @@ class TaxRuleAdmin(ShortListAdmin):
     list_display = [
         columns.code("code"),
         "jurisdiction",
-        choice("subject"),
+        choice("subject", "Of"),
         choice("kind"),
-        choice("item"),
-        columns.text("tax_name", "Tax"),
+        what,
         number_rate,
         number_threshold,
-        first_day,
         rule_state,
         columns.state("certainty", TONES),
     ]
@@ -180,7 +189,7 @@ class TaxRuleAdmin(ShortListAdmin):
         rule_state,
         "jurisdiction",
         columns.text("owed_to", "Owed to"),
-        choice("subject"),
+        choice("subject", "Of"),
         choice("kind"),
         choice("payer", "Who pays or sells"),
         choice("payee_residence", "Where the payee lives"),

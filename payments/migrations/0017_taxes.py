@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(help_text='Names the line: CA-R-QST.', max_length=40)),
                 ('jurisdiction', models.CharField(help_text='Where it holds: a country, or a part of one (CA-QC).', max_length=6)),
                 ('owed_to', models.CharField(help_text="Whose tax office; a province's GST is owed to CA.", max_length=6)),
-                ('subject', models.CharField(choices=[('READER', "Readers' purchases"), ('WRITER', 'Payments to writers')], max_length=6)),
+                ('subject', models.CharField(choices=[('READER', "Readers"), ('WRITER', 'Writers')], max_length=6)),
                 ('kind', models.CharField(choices=[('COLLECT', 'Collect'), ('WITHHOLD', 'Withhold'), ('REPORT', 'Report'), ('REGISTER', 'Register')], max_length=8)),
                 ('payer', models.CharField(choices=[('ENTITY', 'A company of the place'), ('SMALL_ENTITY', 'A small company of the place'), ('SETTLEMENT_ORGANIZATION', 'Who settles for others'), ('PLATFORM', 'A platform for sellers'), ('REGISTERED', 'Who is registered'), ('NON_RESIDENT', 'Who sells from abroad'), ('SMALL_RESIDENT', 'Who is small and of the place'), ('NEXUS', 'Who sells enough there'), ('ANY_SUPPLIER', 'Every supplier')], max_length=24)),
                 ('payee_residence', models.CharField(blank=True, choices=[('RESIDENT', 'Of the place'), ('NON_RESIDENT', 'From abroad')], default='', max_length=12)),

@@ -44,8 +44,8 @@ class TaxRule(AppendOnly):
     """
 
     class Subject(models.TextChoices):
-        READER = "READER", "Readers' purchases"
-        WRITER = "WRITER", "Payments to writers"
+        READER = "READER", "Readers"
+        WRITER = "WRITER", "Writers"
 
     class Kind(models.TextChoices):
         COLLECT = "COLLECT", "Collect"

@@ -141,8 +141,9 @@ class TestByTheRules:
         then = datetime(2026, 11, 1, 23, 59, tzinfo=UTC)
         assert assess("9.99", QUEBEC, now=then).ground == Ground.NOT_REGISTERED
 
-    def test_refuses_when_the_province_is_needed_and_not_known(self) -> None:
-        factories.register("CA")
+    @pytest.mark.parametrize("office", ["CA", "CA-QC", "CA-SK"])
+    def test_refuses_when_the_province_is_needed_and_not_known(self, office: str) -> None:
+        factories.register(office)
 
         with pytest.raises(PlaceUnknown) as refusal:
             assess("9.99", Place("CA"))

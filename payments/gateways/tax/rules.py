@@ -24,8 +24,7 @@ class RulesTax:
             NoTaxRule: We are registered with an office that has no rule for the place.
         """
         registrations = list(TaxRegistration.objects.in_force(on))
-        if registrations and not place.country:
-            raise PlaceUnknown("country", "The country is needed to know the tax.")
+        _require_known(place, registrations)
         mine = [r for r in registrations if r.jurisdiction in place.jurisdictions]
         if not mine:
             return Assessment(net=price, ground=Ground.NOT_REGISTERED)
@@ -65,6 +64,15 @@ def compute(price: Money, due: Sequence[tuple[TaxRule, TaxRegistration]]) -> Ass
     ]
     ground = Ground.TAXED if any(line.rate_ppm for line in lines) else Ground.NOT_TAXABLE
     return Assessment(net=net, ground=ground, lines=lines)
+
+
+def _require_known(place: Place, registrations: Sequence[TaxRegistration]) -> None:
+    offices = [registration.jurisdiction for registration in registrations]
+    if offices and not place.country:
+        raise PlaceUnknown("country", "The country is needed to know the tax.")
+    # The office of a province alone: the reader may live there, or not.
+    if not place.region and any(office.startswith(f"{place.country}-") for office in offices):
+        raise PlaceUnknown("region", f"The region of {place.country} is needed to know the tax.")
 
 
 def _rules_for(place: Place, on: date) -> list[TaxRule]:
