@@ -5,16 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Sum
-
 from legato_payments.lib.money import Money
-from payments.models import Entry, Purchase, PurchaseTaxLine
+from payments.models import Purchase, PurchaseTaxLine
+from payments.models import Refund as MoneyRefund
 
 WITHDRAWAL = timedelta(days=14)
 """Directive 2011/83/EU, article 9: how long a purchase can be withdrawn from."""
-
-IN_FLIGHT = "refund_in_flight"
-"""Money that we gave back passes through this account on its way to the gateway (ledger.md, 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +89,10 @@ def number_of(transaction_id: UUID) -> str:
 
 
 def _refunds(purchase: Purchase) -> list[Refund]:
-    # Out of flight and out of the gateway: asked for alone is not paid back.
-    landed = Entry.objects.filter(
-        transaction__relates_to=purchase.pk, account__code=IN_FLIGHT, amount__gt=0
-    )
-    paid = Entry.objects.filter(
-        transaction_id__in=landed.values("transaction_id"),
-        account__code=f"gateway:{purchase.provider.lower()}",
-        unit=purchase.currency,
-        amount__lt=0,
-    )
-    rows = paid.values("transaction_id", "transaction__occurred_at").annotate(sum=Sum("amount"))
+    # Asked for alone is not paid back.
+    paid = purchase.refunds.filter(status=MoneyRefund.Status.SUCCEEDED).order_by("completed_at")
     return [
-        Refund(Money(-row["sum"], purchase.currency), row["transaction__occurred_at"])
-        for row in rows.order_by("transaction_id")
+        Refund(Money(refund.amount_micros, refund.currency), refund.completed_at)
+        for refund in paid
+        if refund.completed_at
     ]

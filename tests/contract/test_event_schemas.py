@@ -1,6 +1,7 @@
 """docs/events: a schema for every event we send, and every event as its schema says"""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ from django.conf import settings
 from jsonschema import Draft202012Validator, FormatChecker
 
 from access.services import content, reversals, tips
+from legato_payments.lib.ids import uuid7
+from payments.gateways.sandbox.gateway import SandboxGateway
+from payments.gateways.values import Window
 from payments.models import OutboxEvent
 from payments.outbox import EventType
-from payments.services import purchase_outcomes
+from payments.services import disputes, purchase_outcomes, refunds
 from tests import factories
 from tests.factories import NOW, READER
 
@@ -44,6 +48,15 @@ def everything_happens() -> None:
         reversals.reverse(
             transaction_id=transaction_id, actor="staff:1", reason="by mistake", now=NOW
         )
+    paid_back = factories.start_purchase(saved_method="pm_card")
+    refunds.start(
+        refund_id=uuid7(),
+        request=refunds.Request(purchase_id=paid_back.pk, reason="no need", actor="user:reader-1"),
+        now=NOW,
+    )
+    disputed = factories.start_purchase(saved_method="pm_dispute")
+    state = next(SandboxGateway().list_disputes(Window(NOW, NOW + timedelta(days=1))))
+    disputes.apply(purchase_id=disputed.pk, state=state, now=NOW)
     purchase_outcomes.fail(factories.start_purchase().pk, "card_declined", now=NOW)
     purchase_outcomes.expire(factories.start_purchase().pk, now=NOW)
 

@@ -9,18 +9,13 @@ import pytest
 from pypdf import PdfReader
 
 from legato_payments.lib.ids import uuid7
-from payments import ledger
-from payments.enums import TransactionKind
-from payments.ledger import chart
-from payments.ledger.chart import AccountRef, ChartEntry
-from payments.ledger.templates import Draft, Line
-from payments.models import Account, CoinPackage, Purchase
+from legato_payments.lib.money import Money
+from payments.models import CoinPackage, Purchase
 from payments.queries import receipts
-from payments.services import purchase_outcomes
+from payments.services import purchase_outcomes, refunds
 from tests import factories
 from tests.clients import PAYMENTS, api
 from tests.factories import NOW, READER
-from tests.ledger import books
 
 pytestmark = pytest.mark.django_db
 
@@ -235,34 +230,24 @@ def test_hostile_words_stay_words(form: str, quebec: Purchase) -> None:
 
 
 class TestRefunds:
-    """Money that went back stands on the receipt, once it is out of the gateway."""
+    """Money that went back stands on the receipt, once the gateway has paid it."""
 
-    def refund(self, purchase: Purchase, micros: int, *, from_gateway: bool, days: int = 1) -> None:
-        flight = AccountRef("refund_in_flight", purchase.currency)
-        cash = chart.gateway(purchase.provider, purchase.currency)
-        deferred = chart.coins_deferred()
-        lines = (
-            (Line(flight, micros), Line(cash, -micros))
-            if from_gateway
-            else (Line(deferred, micros), Line(flight, -micros))
-        )
-        ledger.post(
-            Draft(TransactionKind.REVERSAL, lines),
-            books.header(
-                f"refund:{uuid7()}", now=NOW + timedelta(days=days), relates_to=purchase.pk
+    def refund(self, purchase: Purchase, amount: str, *, days: int = 1) -> None:
+        refunds.start(
+            refund_id=uuid7(),
+            request=refunds.Request(
+                purchase_id=purchase.pk,
+                reason="no need",
+                actor="user:reader-1",
+                amount=Money.parse(amount, "USD"),
             ),
+            now=NOW + timedelta(days=days),
         )
-
-    @pytest.fixture(autouse=True)
-    def _account(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        entry = ChartEntry(Account.Type.LIABILITY)
-        monkeypatch.setitem(chart.CHART, "refund_in_flight", entry)
 
     def test_stand_there_with_their_days(self) -> None:
         purchase = factories.buy_coins()
-        self.refund(purchase, 10_000_000, from_gateway=False)
-        self.refund(purchase, 10_000_000, from_gateway=True)
-        self.refund(purchase, 2_500_000, from_gateway=True, days=3)
+        self.refund(purchase, "10.00")
+        self.refund(purchase, "2.50", days=3)
 
         shown = get(purchase.pk).json()
 
@@ -277,14 +262,14 @@ class TestRefunds:
         assert "-$10.00 USD" in said
 
     def test_what_is_only_asked_for_is_not_paid_back_yet(self) -> None:
-        purchase = factories.buy_coins()
-        self.refund(purchase, 10_000_000, from_gateway=False)
+        purchase = factories.start_purchase(saved_method="pm_refund_pending")
+        self.refund(purchase, "10.00")
 
         assert get(purchase.pk).json()["refunds"] == []
 
-    def test_a_fee_and_anothers_refund_are_none(self) -> None:
+    def test_anothers_refund_is_none(self) -> None:
         purchase, other = factories.buy_coins(), factories.buy_coins("reader-2")
-        self.refund(other, 10_000_000, from_gateway=True)
+        self.refund(other, "10.00")
 
         assert get(purchase.pk).json()["refunds"] == []
 
