@@ -56,6 +56,7 @@ class TransactionKind(TextChoices):
     DEBT_RETURNED = "DEBT_RETURNED", "Settled debt returned"
     CONVERSION = "CONVERSION", "Converted by the gateway"
     SETTLEMENT = "SETTLEMENT", "Settlement to the bank"
+    SETTLEMENT_RETURNED = "SETTLEMENT_RETURNED", "Settlement returned by the bank"
     CORRECTION = "CORRECTION", "Correction of a gateway balance"
 
 

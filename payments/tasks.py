@@ -8,6 +8,8 @@ from celery import shared_task
 
 from legato_payments.lib import clock, jobs
 from payments import approvals, idempotency
+from payments.gateways import registry as gateways
+from payments.gateways.base import GatewayError
 from payments.gateways.rates import registry as rates
 from payments.ledger import sealing
 from payments.models import (
@@ -31,6 +33,7 @@ from payments.services import (
     refund_proposals,
     refunds,
     sandbox_deliveries,
+    settlements,
     tax_proposals,
 )
 from payments.webhooks import inbox
@@ -152,6 +155,17 @@ def expire_coins(**_future: Any) -> None:
     """Take the coins that were not used in time; another job goes on when there are many."""
     if not expiry.sweep(now=clock.now()).is_done:
         jobs.enqueue("payments.expire_coins")
+
+
+@shared_task(name="payments.collect_settlements")
+def collect_settlements(**_future: Any) -> None:
+    """Ask every gateway about its transfers to our bank; one that is away is asked tomorrow."""
+    now = clock.now()
+    for provider in gateways.configured():
+        try:
+            settlements.collect(provider=provider, now=now)
+        except GatewayError as error:
+            log.warning("settlements_not_collected", provider=provider, error=repr(error))
 
 
 @shared_task(name="payments.sweep")

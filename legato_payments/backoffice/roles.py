@@ -51,6 +51,10 @@ _SALES = _rights(
 )
 _WRITERS = _rights("view", "revenue.earning", "revenue.writer")
 _GATEWAYS = _rights("view", "payments.webhookevent", "payments.sandboxcharge")
+_BANK = _rights("view", "payments.settlement", "payments.bankstatement", "payments.bankreceipt")
+_BANKING = (
+    _BANK | _rights("add", "payments.bankstatement") | _rights("change", "payments.bankreceipt")
+)
 _PACKAGES = _rights("view", "payments.coinpackage")
 _SETTINGS = _PACKAGES | _rights(
     "view",
@@ -69,9 +73,15 @@ _DECIDES = _ASKS | _rights("change", "payments.approvalrequest")
 _GOODWILL = _rights("add", "payments.adjustment")
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "Operator": _BOOKS | _SALES | _WRITERS | _GATEWAYS | _ASKS | _GOODWILL,
+    "Operator": _BOOKS | _SALES | _WRITERS | _GATEWAYS | _BANKING | _ASKS | _GOODWILL,
     "Approver": (
-        _BOOKS | _SALES | _WRITERS | _GATEWAYS | _DECIDES | _decide("payments.adjust_wallet")
+        _BOOKS
+        | _SALES
+        | _WRITERS
+        | _GATEWAYS
+        | _BANK
+        | _DECIDES
+        | _decide("payments.adjust_wallet")
     ),
     "Support": _BOOKS | _SALES | _WRITERS | _PACKAGES | _ASKS | _GOODWILL,
     "Auditor": (
@@ -79,6 +89,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _SALES
         | _WRITERS
         | _GATEWAYS
+        | _BANK
         | _SETTINGS
         | _AUDIT
         | _REQUESTS
@@ -89,6 +100,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _SALES
         | _WRITERS
         | _GATEWAYS
+        | _BANKING
         | _SETTINGS
         | _AUDIT
         | _DECIDES

@@ -12,9 +12,10 @@ from django.urls import reverse
 from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
 from payments.models import Purchase
-from payments.queries import approvals, overview
+from payments.queries import approvals, overview, settlements
 
 QUARANTINED = f"status__exact={Purchase.Status.QUARANTINED}"
+OPEN_RECEIPTS = "state=open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,20 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
     "Ledger": [
         Entry("Transactions", "receipt_long", "payments.Transaction"),
         Entry("Accounts & balances", "account_balance", "payments.Account"),
+        Entry(
+            "Settlements",
+            "move_down",
+            "payments.Settlement",
+            badge=lambda: settlements.to_look_at(on=clock.now().date()),
+        ),
+        Entry("Bank statements", "description", "payments.BankStatement"),
+        Entry(
+            "Bank lines",
+            "compare_arrows",
+            "payments.BankReceipt",
+            OPEN_RECEIPTS,
+            settlements.open_receipts,
+        ),
     ],
     "Users": [
         Entry("Coin accounts", "account_balance_wallet", "payments.CoinBalance"),

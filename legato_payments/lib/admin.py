@@ -153,6 +153,10 @@ class RecordAdmin(ReadOnlyAdmin):
         """Whoever has Django's right to change rows may ask a service for the next version."""
         return self._has_right(request, "change")
 
+    def has_propose_view_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Whoever sees a row may have a file of it."""
+        return self._has_right(request, "view")
+
     def _has_right(self, request: HttpRequest, right: str) -> bool:
         codename = get_permission_codename(right, self.opts)
         return request.user.has_perm(f"{self.opts.app_label}.{codename}")
@@ -215,7 +219,9 @@ class ShortListAdmin(RecordAdmin):
     show_full_result_count = True
 
 
-def button(words: str, *, path: str, right: Literal["add", "change"]) -> Callable[[Any], Any]:
+def button(
+    words: str, *, path: str, right: Literal["add", "change", "view"]
+) -> Callable[[Any], Any]:
     """A method of an admin class as a button, for ``actions_list`` or ``actions_detail``.
 
     The theme runs it by GET as well, whatever the state of the row: the method shows a form with

@@ -160,6 +160,10 @@ CELERY_BEAT_SCHEDULE = {
     "seal": {"task": "payments.seal", "schedule": 5.0},
     "refresh-rates": {"task": "payments.refresh_rates", "schedule": 6 * 3600.0},
     "expire-coins": {"task": "payments.expire_coins", "schedule": crontab(hour=2, minute=30)},
+    "collect-settlements": {
+        "task": "payments.collect_settlements",
+        "schedule": crontab(hour=3, minute=10),
+    },
 }
 
 LANGUAGE_CODE = "en-gb"

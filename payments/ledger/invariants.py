@@ -165,6 +165,40 @@ CHECKS: dict[str, str] = {
                    GROUP BY campaign_id) g ON g.campaign_id = c.id
         WHERE c.coins_granted <> coalesce(g.coins, 0)
     """,
+    "settlements": """
+        SELECT 'settlement ' || coalesce(s.id::text, b.source_id),
+               'is ' || coalesce(s.status, 'unknown') || ' with '
+                   || coalesce(s.amount_micros, 0) || ' micros, its transactions moved '
+                   || coalesce(b.moved, 0) || ' to the bank'
+        FROM payments_settlement s
+        FULL JOIN (
+            SELECT t.source_id, e.unit, sum(e.amount) AS moved,
+                   sum(e.amount) FILTER (WHERE t.kind = 'SETTLEMENT') AS paid,
+                   min(t.id::text) FILTER (WHERE t.kind = 'SETTLEMENT') AS paid_by,
+                   min(t.id::text) FILTER (WHERE t.kind = 'SETTLEMENT_RETURNED') AS returned_by
+            FROM payments_transaction t JOIN payments_entry e ON e.transaction_id = t.id
+            JOIN payments_account a ON a.id = e.account_id AND a.code = 'bank'
+            WHERE t.kind IN ('SETTLEMENT', 'SETTLEMENT_RETURNED')
+            GROUP BY t.source_id, e.unit
+        ) b ON b.source_id = s.id::text AND b.unit = s.currency
+        WHERE s.id IS NULL
+           OR coalesce(b.moved, 0) <> CASE s.status WHEN 'PAID' THEN s.amount_micros ELSE 0 END
+           OR coalesce(b.paid, 0)
+              <> CASE WHEN s.status IN ('PAID', 'RETURNED') THEN s.amount_micros ELSE 0 END
+           OR s.transaction_id::text IS DISTINCT FROM b.paid_by
+           OR s.return_transaction_id::text IS DISTINCT FROM b.returned_by
+    """,
+    "bank": """
+        SELECT 'account bank, ' || coalesce(b.unit, s.currency),
+               'holds ' || coalesce(b.held, 0) || ' micros, paid settlements come to '
+                   || coalesce(s.paid, 0)
+        FROM (SELECT e.unit, sum(e.amount) AS held FROM payments_entry e
+              JOIN payments_account a ON a.id = e.account_id
+              WHERE a.code = 'bank' GROUP BY e.unit) b
+        FULL JOIN (SELECT currency, sum(amount_micros) AS paid FROM payments_settlement
+                   WHERE status = 'PAID' GROUP BY currency) s ON s.currency = b.unit
+        WHERE coalesce(b.held, 0) <> coalesce(s.paid, 0)
+    """,
     "periods": """
         SELECT 'period ' || to_char(p.month, 'YYYY-MM') || ', transaction ' || t.id,
                'was sealed as ' || s.sequence || ', after the month closed at ' || p.last_sequence

@@ -11,8 +11,13 @@ from legato_payments.local.paths import APP_ROLE, READ_ROLE
 
 READABLE_APPS = {"payments", "revenue", "access"}
 
-HIDDEN_FROM_REPORTS = {"payments_idempotencykey", "payments_webhookevent", "payments_customer"}
-"""Stored answers, deliveries and personal data: reports have no business there."""
+HIDDEN_FROM_REPORTS = {
+    "payments_idempotencykey",
+    "payments_webhookevent",
+    "payments_customer",
+    "payments_bankstatement",
+}
+"""Stored answers, deliveries, files and personal data: reports have no business there."""
 
 
 def append_only_tables() -> list[str]:

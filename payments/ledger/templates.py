@@ -84,6 +84,7 @@ ACCOUNTS: Mapping[TransactionKind, frozenset[str]] = {
     ),
     TransactionKind.CONVERSION: frozenset({"gateway", "fx"}),
     TransactionKind.SETTLEMENT: frozenset({"gateway", "bank"}),
+    TransactionKind.SETTLEMENT_RETURNED: frozenset({"gateway", "bank"}),
     TransactionKind.CORRECTION: frozenset({"gateway", "adjustment"}),
 }
 """The only accounts that a kind may touch, by the head of their code."""
@@ -402,12 +403,23 @@ def conversion(
 
 
 def settlement(*, provider: str, currency: str, amount: int) -> Draft:
-    """Row 29: a gateway's balance reached our bank."""
+    """Row 29: a gateway's balance reached our bank; below zero, it took money from the bank."""
     return _draft(
         TransactionKind.SETTLEMENT,
         [
             debit(chart.bank(currency), amount),
             credit(chart.gateway(provider, currency), amount),
+        ],
+    )
+
+
+def settlement_returned(*, provider: str, currency: str, amount: int) -> Draft:
+    """Row 29, taken back: the bank refused a settlement that was paid."""
+    return _draft(
+        TransactionKind.SETTLEMENT_RETURNED,
+        [
+            debit(chart.gateway(provider, currency), amount),
+            credit(chart.bank(currency), amount),
         ],
     )
 

@@ -25,6 +25,7 @@ from payments.models.sandbox import (
     SandboxSettlement,
 )
 from payments.models.seals import AccountDay, AuditSeal, Period, Seal, Unsealed
+from payments.models.settlements import BankReceipt, BankStatement, Settlement
 from payments.models.taxes import PurchaseTaxLine, TaxRegistration, TaxRule
 from payments.models.webhooks import WebhookEvent
 
@@ -38,6 +39,8 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "AuditSeal",
+    "BankReceipt",
+    "BankStatement",
     "Campaign",
     "CoinBalance",
     "CoinLot",
@@ -65,6 +68,7 @@ __all__ = [
     "SandboxRefund",
     "SandboxSettlement",
     "Seal",
+    "Settlement",
     "StaffProfile",
     "TaxRegistration",
     "TaxRule",

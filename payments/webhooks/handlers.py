@@ -7,7 +7,7 @@ import structlog
 from payments.gateways import registry as gateways
 from payments.gateways.values import DisputeState, EventKind, RefundState, Window
 from payments.models import Purchase, Refund, WebhookEvent
-from payments.services import disputes, purchases, refund_outcomes, refunds_adopted
+from payments.services import disputes, purchases, refund_outcomes, refunds_adopted, settlements
 from payments.webhooks.registry import handles
 
 log = structlog.get_logger(__name__)
@@ -60,6 +60,12 @@ def dispute_changed(event: WebhookEvent, now: datetime) -> None:
     if purchase is None:
         raise LookupError(f"no purchase has the payment {state.payment_id}")
     take_dispute(purchase, state, now=now)
+
+
+@handles(EventKind.SETTLEMENT_CHANGED)
+def settlement_changed(event: WebhookEvent, now: datetime) -> None:
+    """Bring a transfer to our bank to what the gateway says of it now."""
+    settlements.hear_of(provider=event.provider, gateway_id=event.object_id, now=now)
 
 
 def take_dispute(purchase: Purchase, state: DisputeState, *, now: datetime) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 from django.db.models import F, Sum
 from django.db.transaction import atomic
 
+from payments.gateways.values import LineKind
 from payments.models import SandboxLine, SandboxSettlement
 
 Status = SandboxSettlement.Status
@@ -34,3 +35,21 @@ def make(*, now: datetime) -> list[SandboxSettlement]:
         ready.filter(currency=row["currency"]).update(settlement=settlement)
         made.append(settlement)
     return made
+
+
+@atomic
+def fail(*, settlement_id: str, now: datetime) -> SandboxSettlement:
+    """The bank refuses a transfer, perhaps after it was paid: the money is in the balance again."""
+    settlement = SandboxSettlement.objects.select_for_update().get(pk=settlement_id)
+    if settlement.status == Status.FAILED:
+        return settlement
+    settlement.status = Status.FAILED
+    settlement.save(update_fields=["status"])
+    SandboxLine.objects.create(
+        kind=LineKind.SETTLEMENT_FAILURE,
+        source_id=settlement.pk,
+        gross_minor=settlement.amount_minor,
+        currency=settlement.currency,
+        occurred_at=now,
+    )
+    return settlement

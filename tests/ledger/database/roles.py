@@ -24,6 +24,7 @@ WRITTEN_ONCE = [
     "access_tip",
     "payments_adjustment",
     "payments_auditentry",
+    "payments_bankstatement",
     "payments_entry",
     "payments_lotuse",
     "payments_promogrant",

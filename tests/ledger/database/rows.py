@@ -55,6 +55,10 @@ UPDATE payments_approvalrequest SET status = 'APPROVED';
 INSERT INTO payments_adjustment (
     id, user_id, coins, value_micros, reason, approval_id, transaction_id, adjusted_at)
 VALUES ('{T1}', 'reader', -1, -60, '', '{T1}', '{T1}', now());
+INSERT INTO payments_bankstatement (
+    id, name, form, content, sha256, account, currency, line_count, duplicates, imported_at,
+    imported_by)
+VALUES ('{T1}', 'november.csv', 'CSV', '', 'digest', '', 'USD', 0, '[]', now(), 'staff:7');
 INSERT INTO access_content (
     content_id, title, price_coins, is_free, is_published, required_tier, series_id, created_at,
     updated_at)

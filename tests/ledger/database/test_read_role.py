@@ -44,7 +44,12 @@ def test_reports_read_the_books_and_write_nothing(reports: Books) -> None:
 
 
 def test_reports_see_no_stored_answers_deliveries_or_people(reports: Books) -> None:
-    hidden = {"payments_idempotencykey", "payments_webhookevent", "payments_customer"}
+    hidden = {
+        "payments_idempotencykey",
+        "payments_webhookevent",
+        "payments_customer",
+        "payments_bankstatement",
+    }
     assert hidden == HIDDEN_FROM_REPORTS
     query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     foreign = {

@@ -1,0 +1,271 @@
+"""Lines of bank statements, and the buttons by which a person says what one is."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.db.models.functions import Abs
+from django.http import HttpRequest, HttpResponse
+
+from legato_payments.lib import clock
+from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages.cells import Tone
+from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
+from legato_payments.lib.pages.tables import Section, Table, number
+from payments.admin.audit import history_of
+from payments.models import BankReceipt, Settlement
+from payments.services import bank_receipts
+
+CHOICES = 50
+
+
+class MatchForm(ProposalForm):
+    """The settlement that a line is."""
+
+    told_at = {
+        bank_receipts.ReceiptAmountDiffers: "allow_difference",
+        bank_receipts.SettlementReceived: "settlement",
+        bank_receipts.SettlementNotPaid: "settlement",
+        bank_receipts.ReceiptCurrencyDiffers: "settlement",
+    }
+
+    settlement = forms.ChoiceField()
+    allow_difference = forms.BooleanField(
+        label="The amounts differ",
+        required=False,
+        help_text="Needed when they do, for example because the bank kept a fee.",
+    )
+    reason = ReasonField(max_length=300)
+
+    def __init__(self, data: Any, *, candidates: QuerySet[Settlement]) -> None:
+        super().__init__(data)
+        self.fields["settlement"].choices = [  # type: ignore[attr-defined]
+            (str(row.pk), f"{row.gateway_id}: {cells.amount(row.amount_micros, row.currency)}")
+            for row in candidates
+        ]
+
+
+class ExplainForm(ProposalForm):
+    """What a line is, if no settlement."""
+
+    explained_as = forms.ChoiceField(label="It is", choices=BankReceipt.Reason.choices)
+    reason = ReasonField(max_length=300)
+
+
+class ReopenForm(ProposalForm):
+    """Why a decision was wrong."""
+
+    reason = ReasonField(max_length=300)
+
+
+@admin.display(description="State")
+def state(receipt: BankReceipt) -> str:
+    """Whether anybody knows what it is."""
+    if receipt.settlement_id:
+        is_off = bank_receipts.difference(receipt)
+        word = "Taken back" if receipt.is_return else "Matched"
+        return cells.mark(word, Tone.WARN if is_off else Tone.GOOD)
+    if receipt.explained_as:
+        return cells.mark("Explained")
+    return cells.mark("Open", Tone.WARN)
+
+
+@admin.display(description="Booked")
+def booked_on(receipt: BankReceipt) -> str:
+    """The bank's day."""
+    return receipt.booked_on.isoformat()
+
+
+@admin.display(description="Off by")
+def number_difference(receipt: BankReceipt) -> str:
+    """What it has more than its settlement."""
+    off = bank_receipts.difference(receipt)
+    return cells.EMPTY if off is None else cells.amount(off, receipt.currency)
+
+
+@admin.display(description="Statement")
+def statement(receipt: BankReceipt) -> str:
+    """The file it came with."""
+    return cells.link(receipt.statement)
+
+
+class State(admin.SimpleListFilter):
+    """Lines by what is known of them."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, *_: Any) -> list[tuple[str, str]]:
+        """The three of them."""
+        return [("open", "Open"), ("matched", "Matched"), ("explained", "Explained")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[BankReceipt]
+    ) -> QuerySet[BankReceipt]:
+        """Those in one state."""
+        match self.value():
+            case "open":
+                return queryset.filter(settlement=None, explained_as="")
+            case "matched":
+                return queryset.exclude(settlement=None)
+            case "explained":
+                return queryset.exclude(explained_as="")
+        return queryset
+
+
+@admin.register(BankReceipt)
+class BankReceiptAdmin(RecordAdmin):
+    """What the bank booked, line by line, of all statements."""
+
+    list_display = [
+        booked_on,
+        columns.money("amount_micros", "currency", "Amount"),
+        state,
+        columns.code("reference"),
+        columns.words("description"),
+        columns.related("settlement", by="gateway_id"),
+        columns.words("note"),
+    ]
+    list_filter = [State, "matched", "explained_as", "currency"]
+    list_select_related = ["settlement", "statement"]
+    search_fields = ["pk", "reference"]
+    search_help_text = "Id or the bank's reference"
+    ordering = ["-booked_on", "-id"]
+    nothing_yet = "No lines yet. They come with the bank's statements."
+    actions_detail = ["match", "explain", "reopen"]
+
+    facts = (
+        state,
+        columns.money("amount_micros", "currency", "Amount"),
+        booked_on,
+        columns.copyable("reference", "Bank's reference"),
+        columns.words("description"),
+        statement,
+        columns.count("line"),
+        columns.related("settlement", by="gateway_id"),
+        number_difference,
+        columns.state("matched", {}, "How matched"),
+        columns.state("explained_as", {}, "Explained as"),
+        columns.words("note"),
+        columns.text("decided_by", "Decided by"),
+        columns.moment("decided_at", "Decided"),
+        columns.copyable("id"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BankReceipt]:
+        """Without the files that they came with."""
+        rows: QuerySet[BankReceipt] = super().get_queryset(request)
+        return rows.select_related("settlement", "statement").defer("statement__content")
+
+    def sections(self, obj: BankReceipt) -> Iterator[Section]:
+        """What was decided about it, and when."""
+        yield history_of("bank_receipt", obj.pk)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+        """The buttons that fit the state of this line."""
+        row: BankReceipt | None = self.get_object(request, str(object_id))
+        is_open = row is not None and row.settlement_id is None and not row.explained_as
+        names = {"match", "explain"} if is_open else {"reopen"}
+        buttons: list[Any] = super().get_actions_detail(request, object_id)
+        return [one for one in buttons if one.path.rpartition("/")[2] in names]
+
+    @button("Match…", path="match", right="change")
+    def match(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say which settlement it is."""
+        row: BankReceipt = self.find(request, object_id)
+        candidates = candidates_for(row)
+        form = MatchForm(_sent(request), candidates=candidates)
+
+        def call(data: Mapping[str, Any]) -> str:
+            matched = bank_receipts.match(
+                receipt_id=row.pk,
+                settlement_id=data["settlement"],
+                reason=data["reason"],
+                allow_difference=data["allow_difference"],
+                actor=actor_of(request),
+                now=clock.now(),
+            )
+            return f"{row.reference} is {matched.settlement}."
+
+        return self._ask(request, row, form, verb="Match", call=call, sections=[shown(candidates)])
+
+    @button("Explain…", path="explain", right="change")
+    def explain(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say what it is, if no settlement."""
+        row: BankReceipt = self.find(request, object_id)
+
+        def call(data: Mapping[str, Any]) -> str:
+            bank_receipts.explain(
+                receipt_id=row.pk, actor=actor_of(request), now=clock.now(), **data
+            )
+            return f"{row.reference} is explained."
+
+        return self._ask(request, row, ExplainForm(_sent(request)), verb="Explain", call=call)
+
+    @button("Open again…", path="reopen", right="change")
+    def reopen(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Take a match or an explanation back."""
+        row: BankReceipt = self.find(request, object_id)
+
+        def call(data: Mapping[str, Any]) -> str:
+            bank_receipts.reopen(
+                receipt_id=row.pk, actor=actor_of(request), now=clock.now(), **data
+            )
+            return f"{row.reference} is open again."
+
+        return self._ask(request, row, ReopenForm(_sent(request)), verb="Open again", call=call)
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        row: BankReceipt,
+        form: ProposalForm,
+        *,
+        verb: str,
+        call: Callable[[Mapping[str, Any]], str],
+        sections: Iterable[Section] = (),
+    ) -> HttpResponse:
+        return self.ask(
+            request,
+            form,
+            title=f"{verb}: {cells.amount(row.amount_micros, row.currency)} of {row.booked_on}",
+            intro=f"{row.reference} {row.description}".strip(),
+            submit=verb,
+            call=call,
+            back=cells.page_of(row),
+            sections=sections,
+        )
+
+
+def candidates_for(receipt: BankReceipt) -> QuerySet[Settlement]:
+    """Settlements that may be this line, those of the nearest amount first."""
+    found = Settlement.objects.with_a_line_to_come().filter(currency=receipt.currency)
+    off = Abs(Abs(F("amount_micros")) - abs(receipt.amount_micros))
+    return found.order_by(off, "arrives_on", "pk")[:CHOICES]
+
+
+def shown(candidates: QuerySet[Settlement]) -> Table:
+    """What a person chooses from."""
+    return Table(
+        title="Settlements without a line of the bank",
+        headings=["Settlement", number("Amount"), "Status", "Arrives", "Bank's reference"],
+        rows=[
+            [
+                cells.link(row, row.gateway_id),
+                cells.amount(row.amount_micros, row.currency),
+                row.get_status_display(),
+                row.arrives_on.isoformat(),
+                row.bank_reference or cells.EMPTY,
+            ]
+            for row in candidates
+        ],
+        empty="Every settlement in this currency has its line.",
+        note="The nearest amounts stand first.",
+    )
+
+
+def _sent(request: HttpRequest) -> Any:
+    return request.POST if request.method == "POST" else None
