@@ -13,14 +13,14 @@ OVERDUE = timedelta(days=5)
 def listed(
     *, provider: str = "", since: date | None = None, until: date | None = None
 ) -> QuerySet[Settlement]:
-    """Settlements made on the days from ``since`` to ``until``, both included, oldest first."""
+    """Settlements made from the day ``since`` on and before ``until``, oldest first."""
     found = Settlement.objects.at_the_bank()
     if provider:
         found = found.filter(provider=provider)
     if since:
         found = found.filter(created_at__date__gte=since)
     if until:
-        found = found.filter(created_at__date__lte=until)
+        found = found.filter(created_at__date__lt=until)
     return found.order_by("created_at", "pk")
 
 
@@ -42,6 +42,16 @@ def to_look_at(*, on: date) -> int:
     """How many settlements the bank does not have, or differ from their own lines."""
     late = overdue(on=on).values("pk").union(Settlement.objects.with_other_lines().values("pk"))
     return late.count()
+
+
+def open_lines(*, since: date | None = None, until: date | None = None) -> QuerySet[BankReceipt]:
+    """Lines of statements that nobody has placed, of the same days, oldest first."""
+    found = BankReceipt.objects.open().select_related("statement").defer("statement__content")
+    if since:
+        found = found.filter(booked_on__gte=since)
+    if until:
+        found = found.filter(booked_on__lt=until)
+    return found.order_by("booked_on", "pk")
 
 
 def open_receipts() -> int:
