@@ -6,13 +6,21 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 
-from legato_payments.backoffice.sidebar import QUARANTINED
+from legato_payments.backoffice.sidebar import OPEN_RECEIPTS, QUARANTINED
 from legato_payments.lib.pages import cells
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Section, Table, number
 from payments.enums import Unit
-from payments.models import Account, CoinBalance, Purchase, WebhookEvent
+from payments.models import (
+    Account,
+    BankReceipt,
+    CoinBalance,
+    Purchase,
+    Settlement,
+    WebhookEvent,
+)
 from payments.queries import overview as money_in
+from payments.queries import settlements
 from revenue.models import Earning
 from revenue.queries import overview as money_out
 
@@ -39,6 +47,8 @@ def cards(person: Person, *, now: datetime) -> list[Card]:
         found += _purchases(money_in.purchases_to_do())
     if _may(person, "payments.view_webhookevent"):
         found += _webhooks(money_in.webhooks_to_do())
+    if _may(person, "payments.view_settlement"):
+        found += _bank(settlements.to_look_at(on=now.date()), settlements.open_lines().count())
     if _may(person, "payments.view_coinbalance"):
         found += _coins(money_in.coin_float())
     if _may(person, "revenue.view_earning"):
@@ -103,6 +113,25 @@ def _webhooks(work: money_in.WebhooksToDo) -> list[Card]:
             cells.listing(WebhookEvent, f"status__exact={status.FAILED}"),
             Tone.BAD if work.failed else Tone.GOOD,
         )
+    ]
+
+
+def _bank(work: settlements.ToLookAt, open_lines: int) -> list[Card]:
+    return [
+        Card(
+            "Settlements overdue at the bank",
+            f"{work.overdue:,}",
+            f"and {work.differing:,} that differ from their own lines",
+            cells.listing(Settlement, "look=bank" if work.overdue else "look=lines"),
+            Tone.BAD if work.overdue or work.differing else Tone.GOOD,
+        ),
+        Card(
+            "Bank lines to match or explain",
+            f"{open_lines:,}",
+            "of our bank statements, in no settlement so far",
+            cells.listing(BankReceipt, OPEN_RECEIPTS),
+            Tone.WARN if open_lines else Tone.GOOD,
+        ),
     ]
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
 from payments.models import Purchase
-from payments.queries import approvals, overview, settlements
+from payments.queries import approvals, overview
 
 QUARANTINED = f"status__exact={Purchase.Status.QUARANTINED}"
 OPEN_RECEIPTS = "state=open"
@@ -60,20 +60,9 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
     "Ledger": [
         Entry("Transactions", "receipt_long", "payments.Transaction"),
         Entry("Accounts & balances", "account_balance", "payments.Account"),
-        Entry(
-            "Settlements",
-            "move_down",
-            "payments.Settlement",
-            badge=lambda: settlements.to_look_at(on=clock.now().date()),
-        ),
+        Entry("Settlements", "move_down", "payments.Settlement"),
         Entry("Bank statements", "description", "payments.BankStatement"),
-        Entry(
-            "Bank lines",
-            "compare_arrows",
-            "payments.BankReceipt",
-            OPEN_RECEIPTS,
-            settlements.open_receipts,
-        ),
+        Entry("Bank lines", "compare_arrows", "payments.BankReceipt", OPEN_RECEIPTS),
     ],
     "Users": [
         Entry("Coin accounts", "account_balance_wallet", "payments.CoinBalance"),

@@ -1,5 +1,6 @@
 """Settlements and lines of bank statements, as finance looks at them."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.db.models import QuerySet
@@ -8,6 +9,14 @@ from payments.models import BankReceipt, Settlement
 
 OVERDUE = timedelta(days=5)
 """How long after the promised day a bank may still be booking."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToLookAt:
+    """Settlements that the bank should have, and those that differ from their own lines."""
+
+    overdue: int
+    differing: int
 
 
 def listed(
@@ -38,10 +47,9 @@ def is_overdue(settlement: Settlement, *, on: date) -> bool:
     return settlement.status == Settlement.Status.PAID and not settlement.has_arrived
 
 
-def to_look_at(*, on: date) -> int:
-    """How many settlements the bank does not have, or differ from their own lines."""
-    late = overdue(on=on).values("pk").union(Settlement.objects.with_other_lines().values("pk"))
-    return late.count()
+def to_look_at(*, on: date) -> ToLookAt:
+    """What stands out on a day."""
+    return ToLookAt(overdue(on=on).count(), Settlement.objects.with_other_lines().count())
 
 
 def open_lines(*, since: date | None = None, until: date | None = None) -> QuerySet[BankReceipt]:
@@ -52,8 +60,3 @@ def open_lines(*, since: date | None = None, until: date | None = None) -> Query
     if until:
         found = found.filter(booked_on__lt=until)
     return found.order_by("booked_on", "pk")
-
-
-def open_receipts() -> int:
-    """How many lines of statements nobody knows a settlement or a reason for."""
-    return BankReceipt.objects.open().count()

@@ -142,7 +142,15 @@ def _keep(row: BankStatement, lines: Sequence[Line], *, now: datetime) -> Import
         {"line": number, "receipt": str(receipt.pk)} for number, receipt in duplicates.items()
     ]
     row.save()
-    receipts = BankReceipt.objects.bulk_create(
+    receipts = _add(row, [line for line in lines if line.number not in duplicates])
+    _tell(row, len(receipts), now=now)
+    matched = bank_receipts.match_open(now=now)
+    return Imported(row, receipts, duplicates, matched)
+
+
+def _add(row: BankStatement, lines: Sequence[Line]) -> list[BankReceipt]:
+    # In one order everywhere: two files with the same lines then queue instead of deadlocking.
+    made = BankReceipt.objects.bulk_create(
         BankReceipt(
             statement=row,
             line=line.number,
@@ -152,12 +160,9 @@ def _keep(row: BankStatement, lines: Sequence[Line], *, now: datetime) -> Import
             reference=line.reference,
             description=line.description,
         )
-        for line in lines
-        if line.number not in duplicates
+        for line in sorted(lines, key=lambda line: line.identity)
     )
-    _tell(row, len(receipts), now=now)
-    matched = bank_receipts.match_open(now=now)
-    return Imported(row, receipts, duplicates, matched)
+    return sorted(made, key=lambda receipt: receipt.line)
 
 
 def _known(lines: Sequence[Line]) -> dict[tuple[object, ...], BankReceipt]:

@@ -12,11 +12,13 @@ from access.services import content, gifts, refunds, reversals, tips
 from legato_payments.lib import clock
 from legato_payments.lib.money import Money
 from payments import audit
-from payments.enums import Stream
+from payments.enums import Provider, Stream
 from payments.gateways.rates.base import Quote
 from payments.gateways.rates.fixed import FixedRates
+from payments.gateways.values import SettlementState, SettlementStatus
 from payments.models import (
     ApprovalRequest,
+    BankReceipt,
     CoinPackage,
     Policy,
     Purchase,
@@ -26,12 +28,15 @@ from payments.models import (
 )
 from payments.services import (
     adjustments,
+    bank_receipts,
+    bank_statements,
     campaigns,
     currency_rates,
     customers,
     packages,
     proposals,
     purchases,
+    settlements,
     tax_rules,
 )
 from revenue.services import splits
@@ -83,6 +88,7 @@ def busy(superuser: User) -> None:
     _read_and_tip(now)
     _describe(now)
     _give_away(superuser, now)
+    _bank(now)
     _tax(now)
     proposals.change_policy(
         name=Policy.Name.TIP_MIN_COINS,
@@ -209,6 +215,33 @@ def _describe(now: datetime) -> None:
         after={"name": "plain", "prices": {"USD": "1.00"}},
         reason=EVIL,
     )
+
+
+def _bank(now: datetime) -> None:
+    state = SettlementState(
+        gateway_id=EVIL,
+        amount=Money(1_000_000, "USD"),
+        status=SettlementStatus.PAID,
+        arrives_on=now.date() - timedelta(days=9),
+        created_at=now - timedelta(days=10),
+        bank_reference=EVIL,
+    )
+    settlements.record(provider=Provider.SANDBOX, state=state, now=now)
+    words = EVIL.replace('"', '""')
+    for name, lines in (("a", ["1.00", "7.00"]), ("b", ["7.00", "3.00"])):
+        rows = [f'{now:%Y-%m-%d},{amount},USD,"{words}","{words}"' for amount in lines]
+        bank_statements.import_file(
+            content="\n".join(["date,amount,currency,reference,description", *rows]).encode(),
+            name=f"{name}{EVIL}",
+            form="",
+            account=EVIL,
+            actor=EVIL,
+            now=now,
+        )
+    for receipt in BankReceipt.objects.open().filter(amount_micros=3_000_000):
+        bank_receipts.explain(
+            receipt_id=receipt.pk, explained_as="OTHER", reason=EVIL, actor=EVIL, now=now
+        )
 
 
 def _tax(now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What these tests start from: money at the sandbox, its transfers to the bank, files of the bank."""
+"""What these tests start from: money at the sandbox, its way to the bank, files of the bank."""
 
 import csv
 import io

@@ -1,6 +1,7 @@
 """gateways.bank.camt053: what banks send as ISO 20022, by hand and by an independent bank"""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -218,10 +219,8 @@ def test_any_bytes_are_read_or_refused(content: bytes, at: int) -> None:
     whole = document(statement(entry()))
 
     for damaged in (content, whole[:at] + content + whole[at:], whole[:at]):
-        try:
-            assert camt053.read(damaged).lines
-        except StatementUnreadable as error:
-            assert str(error)
+        with suppress(StatementUnreadable):
+            assert camt053.read(damaged).currency == "USD"
 
 
 class TestIndependentBank:
@@ -232,7 +231,7 @@ class TestIndependentBank:
 
     def write(self, movements: Sequence[dict[str, Any]], opening: int, closing: int) -> bytes:
         """A statement of the day, amounts in cents."""
-        return messages.write_camt053(
+        written: bytes = messages.write_camt053(
             self.ACCOUNT,
             self.DAY,
             7,
@@ -243,6 +242,7 @@ class TestIndependentBank:
             datetime(2026, 11, 5, 23, 30, tzinfo=UTC),
             UTC,
         )
+        return written
 
     def received(self, number: int, cents: int, note: str) -> dict[str, Any]:
         """Money that came in."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from contextlib import suppress
 from datetime import date
 
 import pytest
@@ -12,6 +13,8 @@ from legato_payments.lib.money import Money
 from payments.gateways.bank import csv_file
 from payments.gateways.bank.base import Line, StatementUnreadable
 from tests.payments.settlements.flows import COLUMNS, csv_of, line
+
+type Row = tuple[date, int, str, str]
 
 HEADER = b"date,amount,currency,reference,description\n"
 GOOD = b"2026-11-02,10.00,USD,R-1,Payout\n"
@@ -153,41 +156,28 @@ def test_a_formula_in_the_words_is_words() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     for given_bytes in (content, HEADER + content, HEADER + GOOD + content):
-        try:
+        with suppress(StatementUnreadable):
             assert csv_file.read(given_bytes).lines
-        except StatementUnreadable as error:
-            assert str(error)
 
 
 WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=80)
-LINES = st.lists(
-    st.builds(
-        dict,
-        booked_on=st.dates(date(2000, 1, 1), date(2099, 12, 31)),
-        minor=st.integers(-(10**14) + 1, 10**14 - 1),
-        reference=WORDS.filter(bool),
-        description=WORDS,
-    ),
-    min_size=1,
-    max_size=20,
-    unique_by=lambda row: (row["reference"], row["booked_on"], row["minor"]),
+ROWS = st.tuples(
+    st.dates(date(2000, 1, 1), date(2099, 12, 31)),
+    st.integers(-(10**14) + 1, 10**14 - 1),
+    WORDS.filter(bool),
+    WORDS,
 )
+LINES = st.lists(ROWS, min_size=1, max_size=20, unique_by=lambda row: row[:3])
 
 
 @given(LINES, st.sampled_from(["USD", "CAD", "NGN"]), st.sampled_from(["\n", "\r\n"]))
-def test_what_is_written_is_what_is_read(
-    rows: list[dict[str, object]], unit: str, end: str
-) -> None:
+def test_what_is_written_is_what_is_read(rows: list[Row], unit: str, end: str) -> None:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator=end)
     writer.writerow(COLUMNS)
     wanted = []
-    for number, row in enumerate(rows, start=2):
-        minor, booked_on = row["minor"], row["booked_on"]
-        assert isinstance(minor, int)
-        assert isinstance(booked_on, date)
+    for number, (booked_on, minor, *texts) in enumerate(rows, start=2):
         amount = Money.from_minor(minor, unit)
-        texts = str(row["reference"]), str(row["description"])
         writer.writerow([booked_on.isoformat(), amount.amount(), unit, *texts])
         wanted.append(Line(number, booked_on, amount, *texts))
 

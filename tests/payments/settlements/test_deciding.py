@@ -7,6 +7,7 @@ import pytest
 
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.ids import uuid7
+from legato_payments.lib.money import Money
 from payments import audit
 from payments.gateways.values import SettlementStatus
 from payments.models import BankReceipt, Settlement
@@ -34,25 +35,29 @@ def wire(settlement: Settlement) -> BankReceipt:
     return receipt(amount="98.00")
 
 
+def _id(row: BankReceipt | Settlement | UUID) -> UUID:
+    return row if isinstance(row, UUID) else row.pk
+
+
 def match(
     line_of_bank: BankReceipt | UUID, settlement: Settlement | UUID, **facts: Any
 ) -> BankReceipt:
     facts = {"reason": "the bank kept 2 USD", "actor": STAFF, "now": LATER, **facts}
     return bank_receipts.match(
-        receipt_id=getattr(line_of_bank, "pk", line_of_bank),
-        settlement_id=getattr(settlement, "pk", settlement),
+        receipt_id=_id(line_of_bank),
+        settlement_id=_id(settlement),
         **facts,
     )
 
 
 def explain(line_of_bank: BankReceipt | UUID, **facts: Any) -> BankReceipt:
     facts = {"explained_as": "INTEREST", "reason": "October", "actor": STAFF, "now": LATER, **facts}
-    return bank_receipts.explain(receipt_id=getattr(line_of_bank, "pk", line_of_bank), **facts)
+    return bank_receipts.explain(receipt_id=_id(line_of_bank), **facts)
 
 
 def reopen(line_of_bank: BankReceipt | UUID, **facts: Any) -> BankReceipt:
     facts = {"reason": "wrong one", "actor": "staff:8", "now": LATER, **facts}
-    return bank_receipts.reopen(receipt_id=getattr(line_of_bank, "pk", line_of_bank), **facts)
+    return bank_receipts.reopen(receipt_id=_id(line_of_bank), **facts)
 
 
 def assert_refused(refusal: type[DomainError], call: Any, *args: Any, **facts: Any) -> DomainError:
@@ -153,7 +158,7 @@ class TestExplain:
         explained = receipt(amount="55.00", reference="B-2")
         explain(explained)
 
-        hear_of(gateway_id="po_55", amount=bank_receipts.Money.parse("55", "USD"))
+        hear_of(gateway_id="po_55", amount=Money.parse("55", "USD"))
         bank_receipts.match_open(now=LATER)
 
         explained.refresh_from_db()

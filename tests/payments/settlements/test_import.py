@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
+from payments.gateways.bank.base import StatementUnreadable
 from payments.models import AuditEntry, BankReceipt, BankStatement
 from payments.services import bank_statements
 from tests.ledger import books
@@ -85,7 +86,7 @@ def test_the_same_file_again_is_refused() -> None:
 def test_a_file_with_one_wrong_line_brings_none() -> None:
     before = books.fingerprint()
 
-    with pytest.raises(bank_statements.StatementUnreadable, match="line 3"):
+    with pytest.raises(StatementUnreadable, match="line 3"):
         take(csv_of(line(), line(amount="1,00", reference="B-2")))
 
     assert books.fingerprint() == before
@@ -94,9 +95,9 @@ def test_a_file_with_one_wrong_line_brings_none() -> None:
 def test_a_file_in_another_form_than_was_said_is_refused() -> None:
     before = books.fingerprint()
 
-    with pytest.raises(bank_statements.StatementUnreadable):
+    with pytest.raises(StatementUnreadable):
         take(csv_of(line()), form=Form.CAMT_053)
-    with pytest.raises(bank_statements.StatementUnreadable):
+    with pytest.raises(StatementUnreadable):
         take(camt.document(camt.statement(camt.entry())), form=Form.CSV)
 
     assert books.fingerprint() == before
@@ -116,7 +117,7 @@ def test_a_line_of_the_future_is_refused() -> None:
     take(csv_of(line(date=day(6))))
     before = books.fingerprint()
 
-    with pytest.raises(bank_statements.StatementUnreadable, match="lies in the future"):
+    with pytest.raises(StatementUnreadable, match="lies in the future"):
         take(csv_of(line(date=day(7))))
 
     assert books.fingerprint() == before
@@ -167,7 +168,7 @@ class TestOverlap:
     ) -> None:
         bring(line())
         known = bank_statements._known
-        answers = [{}]
+        answers: list[dict[Any, BankReceipt]] = [{}]
         monkeypatch.setattr(
             bank_statements, "_known", lambda lines: answers.pop() if answers else known(lines)
         )

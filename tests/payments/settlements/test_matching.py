@@ -40,7 +40,9 @@ def hundred(**changes: str) -> dict[str, str]:
 def matches() -> dict[str, tuple[str, str]]:
     """``{"B-1": ("po_1", "REFERENCE")}`` of every matched line."""
     rows = BankReceipt.objects.exclude(settlement=None).select_related("settlement")
-    return {row.reference: (row.settlement.gateway_id, row.matched) for row in rows}
+    return {
+        row.reference: (row.settlement.gateway_id, row.matched) for row in rows if row.settlement
+    }
 
 
 def test_money_that_was_sold_settled_and_booked_by_the_bank_is_one_story() -> None:
@@ -181,7 +183,7 @@ class TestAmountAndDay:
         bring(hundred(**change), now=PAID_OUT + 9 * DAY)
 
         assert matches() == {}
-        assert queries.open_receipts() == 1
+        assert queries.open_lines().count() == 1
         assert balances() == before
 
     def test_two_lines_for_one_settlement_are_left(self) -> None:
@@ -190,7 +192,7 @@ class TestAmountAndDay:
         bring(hundred(reference="B-1"), hundred(reference="B-2", date=day(6)))
 
         assert matches() == {}
-        assert queries.open_receipts() == 2
+        assert queries.open_lines().count() == 2
 
     def test_two_settlements_for_one_line_are_left(self) -> None:
         record(gateway_id="po_1")
@@ -290,7 +292,7 @@ class TestOverdue:
 
         assert self.late(5) == []
         assert self.late(6) == [settlement]
-        assert queries.to_look_at(on=(PAID_OUT + 6 * DAY).date()) == 1
+        assert queries.to_look_at(on=(PAID_OUT + 6 * DAY).date()) == queries.ToLookAt(1, 0)
 
     def test_one_that_the_bank_has_is_not(self) -> None:
         record()
@@ -341,10 +343,10 @@ def test_a_long_list_of_lines_is_matched_to_the_right_ones() -> None:
     assert matches() == wanted
 
 
-def test_a_sale_that_is_refunded_before_the_transfer_is_matched_as_well() -> None:
+def test_two_sales_in_one_transfer_are_one_line() -> None:
     sell("reader-1")
     settled()
 
     bring(line(amount="77.06"))
 
-    assert len(matches()) == 1
+    assert list(matches()) == ["B-1"]

@@ -1,6 +1,5 @@
 """settlements.record(): the books follow what the gateway says of a transfer to our bank"""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from payments.services import settlements
 from tests.factories import NOW
 from tests.ledger import books
 from tests.payments import books_of
-from tests.payments.settlements.flows import DAY, PAID_OUT, SANDBOX, balances, record, sell
+from tests.payments.settlements.flows import DAY, PAID_OUT, SANDBOX, balances, record, sell, state
 
 pytestmark = pytest.mark.django_db
 
@@ -154,24 +153,11 @@ def test_one_that_came_back_is_not_paid_again_in_the_books() -> None:
 def test_the_same_id_at_two_gateways_is_two_settlements() -> None:
     record()
 
-    settlements.record(
-        provider="STRIPE", state=_state_of_the_first(), now=PAID_OUT + timedelta(hours=1)
-    )
+    settlements.record(provider="STRIPE", state=state(), now=PAID_OUT)
 
     assert Settlement.objects.count() == 2
     assert balances() == (-100_000_000, 200_000_000)
     assert_sound()
-
-
-def _state_of_the_first() -> Any:
-    row = Settlement.objects.get(provider=SANDBOX)
-    return settlements.SettlementState(
-        gateway_id=row.gateway_id,
-        amount=Money(row.amount_micros, row.currency),
-        status=Said.PAID,
-        arrives_on=row.arrives_on,
-        created_at=row.created_at,
-    )
 
 
 class TestChecks:
