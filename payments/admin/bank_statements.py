@@ -156,7 +156,7 @@ class BankStatementAdmin(RecordAdmin):
 
 def words_of(done: bank_statements.Imported) -> str:
     """What to tell of an import, duplicates by name."""
-    parts = [f"{len(done.receipts):,} lines imported, {len(done.matched):,} matched"]
+    parts = [f"New lines: {len(done.receipts):,}, matched: {len(done.matched):,}"]
     named = [f"{line} (in {receipt.statement.name})" for line, receipt in done.duplicates.items()]
     if named:
         more = f" and {len(named) - 5:,} more" if len(named) > 5 else ""

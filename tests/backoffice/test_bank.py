@@ -122,7 +122,7 @@ class TestUpload:
         file = SimpleUploadedFile("second.csv", both.encode())
         html = boss.post(reverse(UPLOAD), {"file": file}, follow=True).content.decode()
 
-        assert "1 lines imported, 0 matched; already here: 2 (in november.csv)." in html
+        assert "New lines: 1, matched: 0; already here: 2 (in november.csv)." in html
         page = boss.get(cells.page_of(BankStatement.objects.get(name="second.csv")))
         assert "Lines that an earlier file had" in page.content.decode()
 

@@ -58,8 +58,8 @@ class Command(BaseCommand):
         for receipt in done.matched:
             self.stdout.write(f"matched       {receipt.reference} with {receipt.settlement}")
         self.stdout.write(
-            f"{done.statement.line_count} lines, {len(done.receipts)} new, "
-            f"{len(done.matched)} matched (SHA-256 {done.statement.sha256})."
+            f"Lines: {done.statement.line_count}, new: {len(done.receipts)}, "
+            f"matched: {len(done.matched)} (SHA-256 {done.statement.sha256})."
         )
 
 

@@ -60,7 +60,7 @@ class TestImport:
         statement = BankStatement.objects.get()
         assert out.splitlines() == [
             "matched       B-1 with settlement po_1",
-            f"2 lines, 2 new, 1 matched (SHA-256 {statement.sha256}).",
+            f"Lines: 2, new: 2, matched: 1 (SHA-256 {statement.sha256}).",
         ]
         assert (statement.name, statement.imported_by) == (
             "november.csv",
@@ -74,7 +74,7 @@ class TestImport:
 
         assert code == 0
         assert "already here  line 3, as line 3 of october.csv" in out
-        assert "2 lines, 1 new, 0 matched" in out
+        assert "Lines: 2, new: 1, matched: 0" in out
 
     def test_takes_format_account_and_person(self, tmp_path: Path) -> None:
         person = User.objects.create_user("olga", password="unused", is_staff=True)

@@ -72,6 +72,18 @@
         }
     });
 
+    // The theme writes the name of a chosen file into the first text field of the form, whatever
+    // that field is. Caught on the way down, before its own listener.
+    document.addEventListener(
+        "change",
+        (event) => {
+            if (event.target.matches(".bo-form input[type=file]")) {
+                event.stopPropagation();
+            }
+        },
+        true,
+    );
+
     // Back from the cache of the browser, the form can be sent again.
     window.addEventListener("pageshow", () => {
         for (const button of document.querySelectorAll("form[data-once] button[disabled]")) {
