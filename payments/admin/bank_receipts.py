@@ -86,6 +86,18 @@ def number_difference(receipt: BankReceipt) -> str:
     return cells.EMPTY if off is None else cells.amount(off, receipt.currency)
 
 
+@admin.display(description="How matched")
+def how_matched(receipt: BankReceipt) -> str:
+    """By what, or by whom."""
+    return receipt.get_matched_display() or cells.EMPTY
+
+
+@admin.display(description="Explained as")
+def explained_as(receipt: BankReceipt) -> str:
+    """What a person says it is."""
+    return receipt.get_explained_as_display() or cells.EMPTY
+
+
 @admin.display(description="Statement")
 def statement(receipt: BankReceipt) -> str:
     """The file it came with."""
@@ -147,8 +159,8 @@ class BankReceiptAdmin(RecordAdmin):
         columns.count("line"),
         columns.related("settlement", by="gateway_id"),
         number_difference,
-        columns.state("matched", {}, "How matched"),
-        columns.state("explained_as", {}, "Explained as"),
+        how_matched,
+        explained_as,
         columns.words("note"),
         columns.text("decided_by", "Decided by"),
         columns.moment("decided_at", "Decided"),

@@ -241,6 +241,7 @@ class BankReceipt(models.Model):
     objects = BankReceiptQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "bank line"
         constraints: ClassVar = [
             models.UniqueConstraint(
                 name="payments_bankreceipt_once",
@@ -286,4 +287,4 @@ class BankReceipt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"line {self.line} of {self.statement_id}"
+        return self.reference

@@ -12,7 +12,7 @@ from payments.services import settlements
 from tests.factories import NOW
 from tests.ledger import books
 from tests.payments import books_of
-from tests.payments.settlements.flows import DAY, PAID_OUT, SANDBOX, balances, record, sell, state
+from tests.payments.settlements.flows import DAY, PAID_OUT, balances, record, sell, state
 
 pytestmark = pytest.mark.django_db
 
