@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from access.management.aftermath import Aftermath
 from access.services import catalogue, content, gifts, refunds, tips
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.ids import uuid7
@@ -16,7 +17,7 @@ from payments.gateways.rates.fixed import FixedRates
 from payments.gateways.registry import charge_gateway
 from payments.gateways.sandbox import books
 from payments.gateways.tax.base import Place
-from payments.models import CoinBalance, SandboxCharge, SandboxDelivery
+from payments.models import CoinBalance, Purchase, SandboxCharge, SandboxDelivery
 from payments.queries import packages as package_queries
 from payments.services import (
     campaigns,
@@ -63,9 +64,11 @@ class Tally:
     gifts: int = 0
     grants: int = 0
     refused: int = 0
+    paid_back: int = 0
+    disputes: int = 0
 
     def __str__(self) -> str:
-        return ", ".join(f"{count} {name}" for name, count in vars(self).items())
+        return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in vars(self).items())
 
 
 @dataclass
@@ -90,6 +93,7 @@ class Months:
         self.writer_ids = [f"writer-{number:02d}" for number in range(1, self.writers + 1)]
         self.chapters: list[str] = []
         self.home: dict[str, tuple[str, str, str]] = {}
+        self.aftermath = Aftermath(self.chance)
 
     def live(self) -> Iterator[datetime]:
         """Live through it, a day at a time; yields each day when it is over."""
@@ -103,6 +107,9 @@ class Months:
             for minute in sorted(self.chance.sample(range(30, 1_410), self._visits())):
                 self._visit(day + timedelta(minutes=minute))
             expiry.sweep(now=day + timedelta(hours=23, minutes=45))
+            self.aftermath.evening(day + timedelta(hours=23, minutes=50))
+            self.tally.paid_back = self.aftermath.refunds
+            self.tally.disputes = self.aftermath.disputes
             yield day
         # The sandbox owes us its webhooks; every payment was settled on the spot already.
         SandboxDelivery.objects.filter(delivered_at=None).update(
@@ -233,7 +240,9 @@ class Months:
             self.tally.purchases += 1
         state = charge_gateway(purchase.provider).get_charge(reference=purchase.reference)
         assert state is not None
-        purchases.apply(purchase_id=purchase.pk, state=state, now=now)
+        purchase = purchases.apply(purchase_id=purchase.pk, state=state, now=now)
+        if purchase.status == Purchase.Status.SUCCEEDED:
+            self.aftermath.bought(purchase, now=now)
 
     def _open_chapter(self, reader: str, now: datetime) -> None:
         # Some series are read far more than others.

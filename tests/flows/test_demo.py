@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from access.management.months import Months
 from payments.ledger import invariants, sealing
-from payments.models import CoinBalance, CoinLot, Period, PurchaseTaxLine, Transaction
+from payments.models import CoinBalance, CoinLot, Period, PurchaseTaxLine, Settlement, Transaction
 from tests import factories
 
 
@@ -26,6 +26,7 @@ def test_some_weeks_of_everything_add_up() -> None:
     assert len(days) == 21
     assert story.tally.purchases > 3
     assert story.tally.chapters > 20
+    assert Settlement.objects.filter(status=Settlement.Status.PAID).exists()
     assert {lot.origin for lot in CoinLot.objects.all()} >= {"PURCHASE", "PROMO", "TRANSFER"}
     taxed = PurchaseTaxLine.objects.filter(purchase__status="SUCCEEDED")
     assert set(taxed.values_list("jurisdiction", flat=True)) >= {"CA", "CA-QC", "NG"}
