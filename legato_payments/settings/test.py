@@ -12,6 +12,7 @@ if "LEGATO_RUN_DIR" not in os.environ:
     os.environ["LEGATO_RUN_DIR"] = str(Path(tempfile.gettempdir()) / folder)
 
 from legato_payments.local import keys
+from legato_payments.settings import base
 from legato_payments.settings.base import *
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -39,3 +40,10 @@ STORAGES = {
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
 CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] = f"legato-test-{WORKER}:"
+
+# Real test keys are for tests/gateways/test_real_mode.py alone; all others run without a network.
+REAL_STRIPE_KEY, REAL_PAYSTACK_KEY = (
+    key if key.startswith("sk_test_") else ""
+    for key in (base.STRIPE_SECRET_KEY, base.PAYSTACK_SECRET_KEY)
+)
+STRIPE_SECRET_KEY = PAYSTACK_SECRET_KEY = ""
