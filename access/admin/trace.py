@@ -58,7 +58,7 @@ def trace_of_purchase(purchase: Purchase) -> Section | None:
     """Where its value is now, with the way to every coin."""
     found = trace.of_purchase(transaction_id=purchase.pk)
     note = _anchor(trace_of(purchase.pk), "Follow every coin")
-    return _totals(found, note=note) if found and found.lots else None
+    return _totals(found, note=note) if found and purchase.settled_at else None
 
 
 @section_of(Transaction, permission="payments.view_purchase")
@@ -75,13 +75,14 @@ def _purchase_page(found: PurchaseTrace) -> dict[str, object]:
     rest = len(found.lots) - MAX_LOTS
     note = f"{rest} more lots count above and are not listed below." if rest > 0 else ""
     nothing = "Nothing to follow: there are no coins before the payment is captured."
+    is_settled = found.purchase.settled_at is not None
     return {
         "title": f"Trace of a purchase by {found.user_id}",
-        "intro": "Where the money went, coin by coin." if found.lots else nothing,
+        "intro": "Where the money went, coin by coin." if is_settled else nothing,
         "back": cells.page_of(found.purchase),
         "facts": list(_purchase_facts(found.purchase)),
         "sections": [
-            *([_totals(found, note=note)] if found.lots else []),
+            *([_totals(found, note=note)] if is_settled else []),
             *(_lot(lot, found.user_id) for lot in found.lots[:MAX_LOTS]),
         ],
     }
@@ -92,8 +93,8 @@ def _purchase_facts(purchase: Purchase) -> Iterator[tuple[str, object]]:
     yield "Reader", purchase.user_id
     yield "Paid, tax included", Money(purchase.total_micros, purchase.currency)
     yield "Tax", Money(purchase.tax_micros, purchase.currency)
-    if purchase.fee_micros is not None:
-        yield "Gateway fee", Money(purchase.fee_micros, purchase.currency)
+    if purchase.fee is not None:
+        yield "Gateway fee", purchase.fee
     if purchase.fx_rate is not None:
         yield "Per US dollar", cells.decimal(purchase.fx_rate)
     yield "Value of the coins", _usd(purchase.value_micros)
@@ -106,10 +107,18 @@ def _totals(found: PurchaseTrace, *, note: str) -> Table:
     totals, value = found.totals, found.purchase.value_micros
     parts = {
         "Writers": totals.writers_micros,
-        "Platform": totals.platform_micros,
+        "Platform": totals.sales_micros,
         "Not spent yet": totals.unspent_micros,
-        "Refunded": totals.refunded_micros,
+        "Refunded": totals.paid_back_micros,
     }
+    if totals.debt_micros:
+        parts["Settled a debt of the reader"] = totals.debt_micros
+    if lost := totals.lost.value_micros:
+        parts["Taken by the payer's bank"] = lost
+    if ours := totals.lost.platform_micros:
+        parts["Our loss by disputes"] = -ours
+    if owed := totals.lost.reader_micros:
+        parts["Claimed from the reader"] = -owed
     proof = cells.mark("adds up ✓", Tone.GOOD)
     if totals.sum_micros != value:
         proof = cells.mark(f"the coins are worth {_usd(value)}", Tone.BAD)

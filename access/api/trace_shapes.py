@@ -86,7 +86,12 @@ class TraceLotOutput(serializers.Serializer[Any]):
 
 
 class TraceTotalsOutput(serializers.Serializer[Any]):
-    """Where the value is now, US dollars; together the purchase's ``value``."""
+    """Where the value is now, US dollars; together the purchase's ``value``.
+
+    ``refunded`` is what the payer has again, by refunds and by disputes that were lost. Of the
+    latter ``platform`` bears what was neither taken back from writers nor held in unused coins, so
+    it can be below zero.
+    """
 
     writers = MoneyField()
     platform = MoneyField()
@@ -95,7 +100,10 @@ class TraceTotalsOutput(serializers.Serializer[Any]):
 
 
 class PurchaseTraceOutput(serializers.Serializer[Any]):
-    """Where a payment went. ``tax`` and ``fees`` are in the currency that was paid."""
+    """Where a payment went.
+
+    ``tax`` is in the currency that was paid, ``fees`` in the one that the gateway took them in.
+    """
 
     purchase = TracedPurchaseOutput()
     lots = TraceLotOutput(many=True)
@@ -145,12 +153,11 @@ class SpendTraceOutput(serializers.Serializer[Any]):
 def show_purchase(found: PurchaseTrace, viewer: Viewer) -> dict[str, Any]:
     """As ``PurchaseTraceOutput``."""
     purchase, totals = found.purchase, found.totals
-    fee = purchase.fee_micros
     return {
         "purchase": _purchase(purchase),
         "lots": [_lot(lot, found.user_id, viewer) for lot in found.lots],
         "tax": Money(purchase.tax_micros, purchase.currency),
-        "fees": Money(fee, purchase.currency) if fee is not None else None,
+        "fees": purchase.fee,
         "totals": {
             "writers": _usd(totals.writers_micros),
             "platform": _usd(totals.platform_micros),

@@ -1,10 +1,15 @@
 """Where a payment went: every coin of a purchase, down to the writers (ledger.md, section 6).
 
-A purchase fills one lot. Its coins may come back as a new lot (a chapter given back) or move into
-another reader's wallet; those child lots are followed, however deep. What a use released goes to
-exactly one place: into a child lot, to writers and platform, or back to the payer. So at any time
+A purchase fills one lot. Its coins may come back as a new lot (a chapter given back, a refund that
+failed, a lost dispute that is won after all) or move into another reader's wallet; those child lots
+are followed, however deep. What a use released goes to exactly one place: into a child lot, to
+writers and platform, or back to the payer. So at any time
 
     writers + platform + unspent + refunded = value of the purchase, to the micro.
+
+A lost dispute gives the payer the disputed value: unused coins are its first part; the rest was
+spent, and is taken from writers, or is our loss, or is owed by the reader, which until it is paid is
+our loss as well. Of a purchase that settles such a debt, that much is the platform's.
 
 A spend that mixes lots is divided among its uses: of each writer's earning, the uses up to the n-th
 (in lot order) carry ``floor(earning * released by them / released by all)``, and one use the
@@ -42,14 +47,24 @@ WITH RECURSIVE tree AS (
            sum(u.value_micros) OVER (
                PARTITION BY u.transaction_id ORDER BY u.lot_id, u.from_coin) AS upto
     FROM payments_lotuse u JOIN touched ON touched.transaction_id = u.transaction_id
+), lost AS (
+    SELECT coalesce(sum(d.unused_micros), 0)::bigint AS lost_unused,
+           coalesce(sum(d.writers_micros), 0)::bigint AS lost_writers,
+           coalesce(sum(d.platform_micros), 0)::bigint AS lost_platform,
+           coalesce(sum(d.reader_micros), 0)::bigint AS lost_reader
+    FROM payments_disputeloss d JOIN payments_dispute p ON p.id = d.dispute_id
+    WHERE p.purchase_id = %(purchase)s AND d.undone_by_id IS NULL
 )
 SELECT l.id AS lot_id, l.parent_id, l.origin, w.user_id, l.coins, l.next_coin,
        l.value_micros AS lot_micros, s.kind, s.from_coin, s.to_coin, s.value_micros,
        s.transaction_id, t.occurred_at, t.metadata ->> 'content_id' AS content_id,
-       moved.lots AS moved_to, moved.value AS moved_micros, earned.writers, earned.amounts
-FROM tree
-JOIN payments_coinlot l ON l.id = tree.id
-JOIN payments_coinbalance w ON w.id = l.wallet_id
+       moved.lots AS moved_to, moved.value AS moved_micros, earned.writers, earned.amounts, lost.*
+FROM lost
+LEFT JOIN (
+    tree
+    JOIN payments_coinlot l ON l.id = tree.id
+    JOIN payments_coinbalance w ON w.id = l.wallet_id
+) ON true
 LEFT JOIN spread s ON s.lot_id = l.id
 LEFT JOIN payments_transaction t ON t.id = s.transaction_id
 CROSS JOIN LATERAL (
@@ -57,7 +72,9 @@ CROSS JOIN LATERAL (
            coalesce(sum(c.value_micros), 0)::bigint AS value
     FROM payments_coinlot c JOIN payments_transaction made ON made.id = c.transaction_id
     WHERE c.parent_id = s.lot_id
-      AND s.transaction_id IN (made.id, made.reverses_id, made.relates_to)
+      AND (s.transaction_id IN (made.id, made.reverses_id, made.relates_to)
+           OR s.transaction_id = (SELECT d.transaction_id FROM payments_disputeloss d
+                                  WHERE d.undone_by_id = made.id))
 ) moved
 CROSS JOIN LATERAL (
     SELECT array_agg(e.writer_id ORDER BY e.writer_id) AS writers,
@@ -110,8 +127,8 @@ class Use:
 
     @property
     def is_refunded(self) -> bool:
-        """Whether it went back to the payer."""
-        return self.kind == LotUse.Kind.REVERSAL and not self.moved_to
+        """Whether we gave it back to the payer, as money."""
+        return self.kind in (LotUse.Kind.REFUND, LotUse.Kind.REVERSAL) and not self.moved_to
 
     @property
     def writers_micros(self) -> int:
@@ -135,13 +152,60 @@ class Lot:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """What lost disputes of a purchase took, and from whom, USD micros; not those won after all.
+
+    Args:
+        unused_micros: Coins that nobody had used.
+        writers_micros: Earnings taken back.
+        platform_micros: Our loss.
+        reader_micros: What the buyer owes us, or owed until another purchase settled it.
+    """
+
+    unused_micros: int = 0
+    writers_micros: int = 0
+    platform_micros: int = 0
+    reader_micros: int = 0
+
+    @property
+    def value_micros(self) -> int:
+        """What payers' banks took back, without tax."""
+        spent = self.writers_micros + self.platform_micros + self.reader_micros
+        return self.unused_micros + spent
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
-    """Where the value of a purchase is now, USD micros."""
+    """Where the value of a purchase is now, USD micros.
+
+    Args:
+        writers_micros: What they earned and kept.
+        sales_micros: Our part of sales, and what coins that expired were worth.
+        debt_micros: What settled a debt that the reader had from an earlier dispute.
+        paid_back_micros: What we gave back to the payer.
+    """
 
     writers_micros: int
-    platform_micros: int
+    sales_micros: int
+    debt_micros: int
     unspent_micros: int
-    refunded_micros: int
+    paid_back_micros: int
+    lost: Lost
+
+    @property
+    def platform_micros(self) -> int:
+        """What we have of it in the end: below zero where a dispute took more."""
+        return (
+            self.sales_micros
+            + self.debt_micros
+            - self.lost.platform_micros
+            - self.lost.reader_micros
+        )
+
+    @property
+    def refunded_micros(self) -> int:
+        """What the payer has again: by refunds, and by disputes that were lost."""
+        return self.paid_back_micros + self.lost.value_micros
 
     @property
     def sum_micros(self) -> int:
@@ -156,6 +220,7 @@ class PurchaseTrace:
 
     purchase: Purchase
     lots: tuple[Lot, ...]
+    lost: Lost = Lost()
 
     @property
     def user_id(self) -> str:
@@ -166,20 +231,23 @@ class PurchaseTrace:
     def totals(self) -> Totals:
         """Each micro once: coins that moved on count where they are now."""
         uses = [use for lot in self.lots for use in lot.used]
-        writers = sum(use.writers_micros for use in uses if use.is_earned)
-        refunded = sum(use.value_micros for use in uses if use.is_refunded)
+        earned = sum(use.writers_micros for use in uses if use.is_earned)
+        paid_back = sum(use.value_micros for use in uses if use.is_refunded)
         stayed = sum(use.value_micros - use.moved_micros for use in uses)
+        is_settled = self.purchase.status == Purchase.Status.SUCCEEDED
         return Totals(
-            writers_micros=writers,
+            writers_micros=earned - self.lost.writers_micros,
             # The platform has what nobody else has: its part of sales, and breakage.
-            platform_micros=stayed - writers - refunded,
+            sales_micros=stayed - earned - paid_back - self.lost.unused_micros,
+            debt_micros=self.purchase.debt_micros if is_settled else 0,
             unspent_micros=sum(lot.remaining_micros for lot in self.lots),
-            refunded_micros=refunded,
+            paid_back_micros=paid_back,
+            lost=self.lost,
         )
 
 
 def of_purchase(*, transaction_id: UUID) -> PurchaseTrace | None:
-    """Where a purchase went, by its id or that of its gateway fee, in two queries.
+    """Where a purchase went, by its id or that of its gateway fee or refund, in two queries.
 
     Returns:
         ``None`` when the id is not of a purchase.
@@ -189,10 +257,10 @@ def of_purchase(*, transaction_id: UUID) -> PurchaseTrace | None:
     purchase = found.select_related("package_version__package").first()
     if purchase is None:
         return None
-    lots: Sequence[Lot] = ()
-    if purchase.status == Purchase.Status.SUCCEEDED:
-        lots = _lots(rows_of(_TRACE, purchase=purchase.pk))
-    return PurchaseTrace(purchase, tuple(lots))
+    if purchase.status != Purchase.Status.SUCCEEDED:
+        return PurchaseTrace(purchase, ())
+    rows = rows_of(_TRACE, purchase=purchase.pk)
+    return PurchaseTrace(purchase, tuple(_lots(rows)), _lost(rows))
 
 
 def rows_of(sql: str, **parameters: str | int | UUID | datetime) -> list[dict[str, Any]]:
@@ -203,9 +271,23 @@ def rows_of(sql: str, **parameters: str | int | UUID | datetime) -> list[dict[st
         return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
+def _lost(rows: Sequence[dict[str, Any]]) -> Lost:
+    """Every row of ``_TRACE`` says it, and there is one at least."""
+    row = rows[0]
+    return Lost(
+        unused_micros=row["lost_unused"],
+        writers_micros=row["lost_writers"],
+        platform_micros=row["lost_platform"],
+        reader_micros=row["lost_reader"],
+    )
+
+
 def _lots(rows: Iterable[dict[str, Any]]) -> list[Lot]:
-    """The lots of rows of ``_TRACE``: a row per use, and one of a lot that has none."""
-    by_lot = groupby(rows, key=itemgetter("lot_id"))
+    """The lots of rows of ``_TRACE``: a row per use, and one of a lot that has none.
+
+    A purchase whose whole value settled a debt has no lot.
+    """
+    by_lot = groupby((row for row in rows if row["lot_id"]), key=itemgetter("lot_id"))
     return [_lot(list(group)) for _, group in by_lot]
 
 

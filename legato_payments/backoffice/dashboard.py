@@ -75,7 +75,7 @@ def tables(person: Person, *, now: datetime) -> Iterator[Section]:
                 f"{row.purchases:,}",
                 f"{row.coins:,}",
                 cells.amount(row.paid_micros, row.currency),
-                cells.amount(row.fee_micros, row.currency),
+                " · ".join(map(str, row.fees)) or cells.EMPTY,
             ]
             for row in money_in.sales(since=now - PERIOD)
         ],

@@ -53,9 +53,7 @@ def package(purchase: Purchase) -> str:
 @admin.display(description="Gateway fee")
 def fee(purchase: Purchase) -> str:
     """What the gateway kept, by its own figures."""
-    if purchase.fee_micros is None:
-        return cells.EMPTY
-    return cells.amount(purchase.fee_micros, purchase.currency)
+    return str(purchase.fee or cells.EMPTY)
 
 
 @admin.display(description="What went wrong")

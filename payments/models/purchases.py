@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.jobs import DueQuerySet, DueRow
+from legato_payments.lib.money import Money
 from payments.enums import Currency, Provider
 
 
@@ -190,3 +191,10 @@ class Purchase(DueRow):
     def total_micros(self) -> int:
         """What the reader pays, tax included, micros of ``currency``."""
         return self.price_micros + self.tax_micros
+
+    @property
+    def fee(self) -> Money | None:
+        """What the gateway kept, perhaps in another currency than was paid."""
+        if self.fee_micros is None:
+            return None
+        return Money(self.fee_micros, self.fee_currency or self.currency)

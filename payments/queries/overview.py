@@ -3,21 +3,26 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 
+from legato_payments.lib.money import Money
 from payments.models import Account, CoinBalance, Purchase, WebhookEvent
 from payments.queries import statements
 
 
 @dataclass(frozen=True, slots=True)
 class Sales:
-    """Settled purchases in one currency, micros; tax is part of ``paid_micros``."""
+    """Settled purchases in one currency; tax is part of ``paid_micros``.
+
+    Args:
+        fees: What gateways kept, an amount for each currency they took it in.
+    """
 
     currency: str
     purchases: int
     coins: int
     paid_micros: int
-    fee_micros: int
+    fees: tuple[Money, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +51,42 @@ class Float:
 
 def sales(*, since: datetime) -> list[Sales]:
     """Purchases settled since a time, by currency."""
+    settled = Purchase.objects.filter(status=Purchase.Status.SUCCEEDED, settled_at__gte=since)
+    fees = _fees(settled)
     rows = (
-        Purchase.objects.filter(status=Purchase.Status.SUCCEEDED, settled_at__gte=since)
-        .values("currency")
+        settled.values("currency")
         .annotate(
             number=Count("id"),
             all_coins=Sum("coins") + Sum("bonus_coins"),
             paid=Sum("price_micros") + Sum("tax_micros"),
-            fees=Sum("fee_micros", default=0),
         )
         .order_by("currency")
     )
     return [
-        Sales(row["currency"], row["number"], row["all_coins"], row["paid"], row["fees"])
+        Sales(
+            row["currency"],
+            row["number"],
+            row["all_coins"],
+            row["paid"],
+            tuple(fees.get(row["currency"], ())),
+        )
         for row in rows
     ]
+
+
+def _fees(settled: QuerySet[Purchase]) -> dict[str, list[Money]]:
+    """Fees by the currency of the purchases; a gateway may take them in another one."""
+    rows = (
+        settled.filter(fee_micros__isnull=False)
+        .values("currency", "fee_currency")
+        .annotate(fees=Sum("fee_micros"))
+        .order_by("currency", "fee_currency")
+    )
+    found: dict[str, list[Money]] = {}
+    for row in rows:
+        fee = Money(row["fees"], row["fee_currency"] or row["currency"])
+        found.setdefault(row["currency"], []).append(fee)
+    return found
 
 
 def purchases_to_do() -> PurchasesToDo:
