@@ -27,6 +27,8 @@ KEYS = {
 
 # A sale counts when it was made and, if taken back, the other way round when it was taken back: so
 # the books do it, and what a month said once never changes. A chapter taken back has no buyer less.
+# A lost dispute takes only from the writers' amount, when it is lost: the chapter stays sold. Its
+# rows are few, and found by the indexes of their links, which hold no others.
 _ROWS = """
 WITH moved AS (
     SELECT t.id AS sale, t.id, t.occurred_at, 1 AS sign
@@ -36,28 +38,38 @@ WITH moved AS (
     SELECT t.reverses_id, t.id, t.occurred_at, -1
     FROM access_entitlement e JOIN payments_transaction t ON t.reverses_id = e.transaction_id
     WHERE e.content_id = %(content)s
+), parts AS (
+    SELECT m.occurred_at, m.sign, used.wallet_id, used.coins, used.value, used.promo_coins,
+           earned.amount
+    FROM moved m
+    CROSS JOIN LATERAL (
+        SELECT min(l.wallet_id) AS wallet_id, sum(u.to_coin - u.from_coin) AS coins,
+               sum(u.value_micros) AS value,
+               coalesce(sum(u.to_coin - u.from_coin) FILTER (WHERE NOT l.is_purchased), 0)
+                   AS promo_coins
+        FROM payments_lotuse u JOIN payments_coinlot l ON l.id = u.lot_id
+        WHERE u.transaction_id = m.sale
+    ) used
+    CROSS JOIN LATERAL (
+        SELECT sum(e.amount_micros) AS amount FROM revenue_earning e
+        WHERE e.transaction_id = m.id AND (%(writer)s = '' OR e.writer_id = %(writer)s)
+    ) earned
+    UNION ALL
+    SELECT e.occurred_at, 0, NULL, 0, 0, 0, e.amount_micros
+    FROM revenue_earning e
+    WHERE (e.claws_back_id IS NOT NULL OR e.gives_back_id IS NOT NULL)
+      AND e.content_id = %(content)s AND e.stream = 'CONTENT'
+      AND (%(writer)s = '' OR e.writer_id = %(writer)s)
 )
-SELECT to_char(m.occurred_at AT TIME ZONE 'UTC', %(format)s) AS key,
-       count(DISTINCT used.wallet_id) FILTER (WHERE m.sign = 1) AS buyers,
-       count(*) FILTER (WHERE m.sign = -1) AS refunds,
-       coalesce(sum(m.sign * used.coins), 0)::bigint AS coins,
-       coalesce(sum(m.sign * used.promo_coins), 0)::bigint AS promo_coins,
-       coalesce(sum(m.sign * used.value), 0)::bigint AS value_micros,
-       coalesce(sum(earned.amount), 0)::bigint AS writer_micros
-FROM moved m
-CROSS JOIN LATERAL (
-    SELECT min(l.wallet_id) AS wallet_id, sum(u.to_coin - u.from_coin) AS coins,
-           sum(u.value_micros) AS value,
-           coalesce(sum(u.to_coin - u.from_coin) FILTER (WHERE NOT l.is_purchased), 0)
-               AS promo_coins
-    FROM payments_lotuse u JOIN payments_coinlot l ON l.id = u.lot_id
-    WHERE u.transaction_id = m.sale
-) used
-CROSS JOIN LATERAL (
-    SELECT sum(e.amount_micros) AS amount FROM revenue_earning e
-    WHERE e.transaction_id = m.id AND (%(writer)s = '' OR e.writer_id = %(writer)s)
-) earned
-WHERE m.occurred_at >= %(since)s AND m.occurred_at < %(until)s
+SELECT to_char(p.occurred_at AT TIME ZONE 'UTC', %(format)s) AS key,
+       count(DISTINCT p.wallet_id) FILTER (WHERE p.sign = 1) AS buyers,
+       count(*) FILTER (WHERE p.sign = -1) AS refunds,
+       coalesce(sum(p.sign * p.coins), 0)::bigint AS coins,
+       coalesce(sum(p.sign * p.promo_coins), 0)::bigint AS promo_coins,
+       coalesce(sum(p.sign * p.value), 0)::bigint AS value_micros,
+       coalesce(sum(p.amount), 0)::bigint AS writer_micros
+FROM parts p
+WHERE p.occurred_at >= %(since)s AND p.occurred_at < %(until)s
 GROUP BY key ORDER BY key
 """
 
@@ -69,7 +81,8 @@ class Row:
     Args:
         buyers: Different readers who bought in the span.
         value_micros: USD micros released.
-        writer_micros: USD micros for the writer asked about, else for all authors.
+        writer_micros: USD micros for the writer asked about, else for all authors; less what a
+            lost dispute took back.
         refunds: Sales taken back in the span, whenever they were made.
         subscription_units: Pages read by subscribers; none before subscriptions exist.
     """

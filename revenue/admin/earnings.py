@@ -1,6 +1,7 @@
 """What writers earned, and the earnings of a transaction on its own page."""
 
 from django.contrib import admin
+from django.utils.html import format_html_join
 
 from legato_payments.lib import clock
 from legato_payments.lib.admin import RecordAdmin, section_of
@@ -17,6 +18,10 @@ def state(earning: Earning) -> str:
     """Whether it can be taken back still, or counts for a payout."""
     if earning.reverses_id:
         return cells.mark("Reversal", Tone.WARN)
+    if earning.claws_back_id:
+        return cells.mark("Taken by a dispute", Tone.WARN)
+    if earning.gives_back_id:
+        return cells.mark("Given back", Tone.GOOD)
     if earning.matures_at > clock.now():
         return cells.mark("Pending", Tone.BUSY)
     return cells.mark("Available", Tone.GOOD)
@@ -39,6 +44,22 @@ def reversed_by(earning: Earning) -> str:
 def reversal_of(earning: Earning) -> str:
     """The earning that this one takes back."""
     return cells.link(earning.reverses, "Earning")
+
+
+@admin.display(description="Taken by disputes")
+def taken_by(earning: Earning) -> str:
+    """The earnings by which lost disputes took a part of this one."""
+    links = (
+        (cells.page_of(part), cells.amount(-part.amount_micros, Unit.USD))
+        for part in earning.clawbacks.order_by("id")
+    )
+    return format_html_join(" · ", '<a class="bo-link" href="{}">{}</a>', links) or cells.EMPTY
+
+
+@admin.display(description="Taken from")
+def taken_from(earning: Earning) -> str:
+    """The earning that a lost dispute took this from, or that it gives this back to."""
+    return cells.link(earning.claws_back or earning.gives_back, "Earning")
 
 
 AMOUNT = columns.money("amount_micros", Unit.USD, "Earned")
@@ -82,6 +103,8 @@ class EarningAdmin(RecordAdmin):
         columns.related("transaction"),
         reversal_of,
         reversed_by,
+        taken_from,
+        taken_by,
         columns.moment("occurred_at"),
         columns.moment("matures_at"),
     )

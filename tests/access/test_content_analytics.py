@@ -10,7 +10,8 @@ from pytest_django import DjangoAssertNumQueries
 from access.queries import analytics
 from access.queries.analytics import GroupBy
 from access.services import content, reversals, tips
-from tests import factories
+from payments.models import Purchase
+from tests import factories, money_back
 from tests.clients import api
 from tests.factories import READER, WRITER
 from tests.ledger import books
@@ -197,3 +198,24 @@ def test_asks_the_database_once_however_many_sales(
         rows = analytics.of_content(content_id="chapter-4", group_by=GroupBy.DAY)
 
     assert len(rows) == 3
+
+
+def test_a_lost_dispute_takes_from_the_writers_when_it_is_lost(sold: None) -> None:
+    before = get("?group_by=total")
+    mine = get("?group_by=total", writer=WRITER)
+    purchase = Purchase.objects.get(user_id="reader-2")
+    december = NOVEMBER + timedelta(days=29)
+    case = money_back.dispute(purchase, now=NOVEMBER + timedelta(days=1))
+
+    money_back.lose(case, now=NOVEMBER + timedelta(days=2))
+
+    (after,) = get("?group_by=total")
+    assert after["writer_amount"] == usd("0.00")  # the one sale that was paid for and kept
+    assert {**after, "writer_amount": before[0]["writer_amount"]} == before[0]
+    assert get("?group_by=total", writer=WRITER)[0]["writer_amount"] == usd("0.00")
+
+    money_back.win(case, now=december)
+
+    assert get("?group_by=total") == before
+    assert get("?group_by=total", writer=WRITER) == mine
+    assert get("?group_by=month")[-1]["key"] == "2026-12"
