@@ -4,8 +4,8 @@ Every page is read-only, superusers included. What may change is changed by an a
 form whose one call goes to a service (``RecordAdmin.ask``).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
@@ -28,8 +28,9 @@ from unfold.views import ChangeList
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.pages import cells
 from legato_payments.lib.pages.columns import Column
-from legato_payments.lib.pages.proposals import ProposalForm
+from legato_payments.lib.pages.proposals import Confirmation, ProposalForm
 from legato_payments.lib.pages.tables import Section
+from legato_payments.lib.pages.views import SavedViews
 
 __all__ = [
     "AdminPasswordChangeForm",
@@ -42,6 +43,7 @@ __all__ = [
     "StackedInline",
     "UserChangeForm",
     "UserCreationForm",
+    "ViewList",
     "actor_of",
     "button",
     "section_of",
@@ -161,6 +163,19 @@ class RecordAdmin(ReadOnlyAdmin):
         codename = get_permission_codename(right, self.opts)
         return request.user.has_perm(f"{self.opts.app_label}.{codename}")
 
+    def usable(self, request: HttpRequest, row: Any) -> Collection[str] | None:  # noqa: ARG002
+        """The addresses of the buttons that a row's state allows; ``None``: all of them."""
+        return None
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+        """The buttons that this person may press, and that the row's state allows."""
+        buttons: list[Any] = super().get_actions_detail(request, object_id)
+        row = self.get_object(request, unquote(str(object_id))) if buttons else None
+        names = self.usable(request, row) if row is not None else None
+        if names is None:
+            return buttons
+        return [one for one in buttons if one.path.rpartition("/")[2] in names]
+
     def find(self, request: HttpRequest, object_id: str) -> Any:
         """The row that an action's address names.
 
@@ -183,6 +198,8 @@ class RecordAdmin(ReadOnlyAdmin):
         back: str,
         intro: str = "",
         sections: Iterable[Section] = (),
+        confirm: Callable[[Mapping[str, Any]], Confirmation] | None = None,
+        is_danger: bool = False,
     ) -> HttpResponse:
         """Show a form and, when it comes back sound by POST, make the one call it is about.
 
@@ -190,26 +207,48 @@ class RecordAdmin(ReadOnlyAdmin):
             form: Bound when the request is a POST.
             call: The service call; gets the cleaned data, returns what to tell afterwards.
             back: Where to go then, and on "Cancel".
+            confirm: Says what the call would do. It is shown with the form, and the call is made
+                when the same comes back once more.
+            is_danger: What it does cannot be undone; the button says so.
         """
+        shown: Confirmation | None = None
+        mark = ""
         if request.method == "POST" and form.is_valid():
             try:
-                done = call(form.cleaned_data)
+                if confirm is not None:
+                    shown = confirm(form.cleaned_data)
+                    mark = shown.mark(form.cleaned_data)
+                if request.POST.get("confirmed", "") == mark:
+                    messages.success(request, call(form.cleaned_data))
+                    return redirect(back)
             except DomainError as refusal:
+                shown = None
                 form.refuse(refusal)
-            else:
-                messages.success(request, done)
-                return redirect(back)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": title,
             "form": form,
             "intro": intro,
-            "submit": submit,
+            "submit": shown.submit if shown else submit,
             "back": back,
-            "sections": sections,
+            "sections": [*(shown.sections if shown else ()), *sections],
+            "confirmation": shown,
+            "mark": mark,
+            # Nothing dangerous happens before it was confirmed.
+            "is_danger": is_danger and (shown is not None or confirm is None),
         }
         return TemplateResponse(request, "admin/ask.html", context)
+
+
+class ViewList(ChangeList):
+    """A list with links to its saved views above it, and how many rows each has."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of the page; the counts of all views take one query."""
+        super().get_results(request)
+        (views,) = (spec for spec in self.filter_specs if isinstance(spec, SavedViews))
+        self.saved_views = views.links(self)
 
 
 class ShortListAdmin(RecordAdmin):
@@ -220,7 +259,11 @@ class ShortListAdmin(RecordAdmin):
 
 
 def button(
-    words: str, *, path: str, right: Literal["add", "change", "view"]
+    words: str,
+    *,
+    path: str,
+    right: Literal["add", "change", "view"],
+    is_danger: bool = False,
 ) -> Callable[[Any], Any]:
     """A method of an admin class as a button, for ``actions_list`` or ``actions_detail``.
 
@@ -229,7 +272,9 @@ def button(
 
     Args:
         path: The last part of its address.
-        right: Which of Django's rights on the model shows the button and lets it work.
+        right: Which of Django's rights on the model shows the button and lets it work: ``add`` or
+            ``change``; a class that defines ``has_propose_…_permission`` can name more.
+        is_danger: What it leads to cannot be undone.
     """
     return action(  # type: ignore[no-any-return]
         description=words,
@@ -237,11 +282,11 @@ def button(
         # Not "payments.add_currencyrate": the theme would look for it in the database whenever
         # the system checks run, and there may be none yet.
         permissions=[f"propose_{right}"],
-        variant=ActionVariant.PRIMARY,
+        variant=ActionVariant.DANGER if is_danger else ActionVariant.PRIMARY,
     )
 
 
-def section_of(model: type[Model], *, permission: str) -> Callable[[Builder], Builder]:
+def section_of[B: Builder](model: type[Model], *, permission: str) -> Callable[[B], B]:
     """Add the decorated function's section to the pages of ``model``; ``None`` adds nothing.
 
     So an app shows its rows on a page of an app below, which must not know it.
@@ -250,7 +295,7 @@ def section_of(model: type[Model], *, permission: str) -> Callable[[Builder], Bu
         permission: Who sees it, for example ``revenue.view_earning``.
     """
 
-    def register(build: Builder) -> Builder:
+    def register(build: B) -> B:
         _sections.setdefault(model, []).append((permission, build))
         return build
 

@@ -1,18 +1,45 @@
 """Forms of the back office: what a person asks a service to do."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 
 from legato_payments.lib.errors import DomainError
+from legato_payments.lib.pages.tables import Section
 
 TO_THE_MINUTE = "%Y-%m-%d %H:%M"
 DAY = "%Y-%m-%d"
 
 FROM_APPROVAL = "Left empty: from its approval on. It cannot lie in the past."
 """Help of a start that another person has to agree to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """What a sound form would do, shown before it does it.
+
+    Args:
+        words: The effect, amounts included.
+        submit: The words of the button that does it.
+        sections: Shown below the form.
+    """
+
+    words: str
+    submit: str
+    sections: Sequence[Section] = ()
+
+    def mark(self, typed: Mapping[str, Any]) -> str:
+        """Names what was shown: whoever confirms sends it back.
+
+        Another one means that something was typed differently since, or that the effect changed.
+        """
+        shown = json.dumps([self.words, self.submit, dict(typed)], sort_keys=True, default=str)
+        return hashlib.sha256(shown.encode()).hexdigest()
 
 
 class ProposalForm(forms.Form):

@@ -1,8 +1,10 @@
-"""What stands below the facts of a page: tables and texts."""
+"""What stands below the facts of a page: tables, texts and steps."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+
+from legato_payments.lib.pages.cells import Tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,30 @@ class Text:
     note: str = ""
 
 
-type Section = Table | Text
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of something that takes several.
+
+    Args:
+        words: When, by whom, and what is to be said besides.
+        tone: Plain for a step that is still to come.
+    """
+
+    title: str
+    words: Sequence[object] = ()
+    tone: Tone = Tone.PLAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """How far something is, from left to right."""
+
+    title: str
+    steps: Sequence[Step]
+    note: str = ""
+
+
+type Section = Table | Text | Steps
 
 
 def newest[Row](rows: Iterable[Row], limit: int) -> tuple[list[Row], str]:

@@ -1,0 +1,79 @@
+"""Saved views of a list: the questions that people ask it every day, each a link with a count."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from legato_payments.lib import clock
+
+PARAMETER = "view"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view by its name in the address.
+
+    Args:
+        where: Its rows, as things are at a time.
+        is_counted: Whether the link says how many there are: not of what grows for ever.
+    """
+
+    name: str
+    title: str
+    where: Callable[[datetime], Q]
+    is_counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A view above the list."""
+
+    title: str
+    href: str
+    is_current: bool
+    number: int | None
+
+
+class SavedViews(admin.SimpleListFilter):
+    """The filter behind the links; a list that has one is a ``ViewList``."""
+
+    title = "view"
+    parameter_name = PARAMETER
+    views: ClassVar[Sequence[View]] = ()
+
+    def lookups(self, *_: Any) -> list[tuple[str, str]]:
+        """Every view; all rows is the choice that Django adds."""
+        return [(view.name, view.title) for view in self.views]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of the view that was chosen; all, when none was."""
+        for view in self.views:
+            if view.name == self.value():
+                return queryset.filter(view.where(clock.now()))
+        return queryset
+
+    def links(self, changelist: Any) -> list[Link]:
+        """Each view, and all rows, with the counts of one query."""
+        now = clock.now()
+        counted = {
+            view.name: Count("pk", filter=view.where(now)) for view in self.views if view.is_counted
+        }
+        numbers = changelist.model._default_manager.aggregate(**counted)  # noqa: SLF001
+        current = self.value()
+        return [
+            *(
+                Link(
+                    view.title,
+                    changelist.get_query_string({PARAMETER: view.name}, ["p"]),
+                    current == view.name,
+                    numbers.get(view.name),
+                )
+                for view in self.views
+            ),
+            Link("All", changelist.get_query_string({}, [PARAMETER, "p"]), current is None, None),
+        ]
