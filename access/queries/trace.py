@@ -8,8 +8,8 @@ writers and platform, or back to the payer. So at any time
     writers + platform + unspent + refunded = value of the purchase, to the micro.
 
 A lost dispute gives the payer the disputed value: unused coins are its first part; the rest was
-spent, and is taken from writers, or is our loss, or is owed by the reader, which until it is paid is
-our loss as well. Of a purchase that settles such a debt, that much is the platform's.
+spent, and is taken from writers, or is our loss, or is owed by the reader, which until it is paid
+is our loss as well. Of a purchase that settles such a debt, that much is the platform's.
 
 A spend that mixes lots is divided among its uses: of each writer's earning, the uses up to the n-th
 (in lot order) carry ``floor(earning * released by them / released by all)``, and one use the

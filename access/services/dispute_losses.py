@@ -62,6 +62,26 @@ def preview(*, dispute_id: UUID, now: datetime) -> Impact:
     return dispute_impact.of(dispute, now=now)
 
 
+def draft_of(dispute: Dispute, impact: Impact) -> templates.Draft:
+    """What would be posted, or is: the loss under the dispute's policy."""
+    purchase = dispute.purchase
+    shares: dict[str, int] = {}
+    for part in impact.parts(dispute.policy):
+        writer = part.earning.writer_id
+        shares[writer] = shares.get(writer, 0) + part.amount_micros
+    return templates.dispute_lost(
+        user_id=purchase.user_id,
+        coins=impact.coins,
+        currency=dispute.currency,
+        price=dispute.amount_micros - sum(impact.taxes.values()),
+        taxes=impact.taxes,
+        value=impact.value_micros,
+        unused=impact.unused_micros,
+        shares=shares,
+        owed=impact.reader_micros(dispute.policy),
+    )
+
+
 @atomic
 def choose_policy(
     *, dispute_id: UUID, policy: Dispute.Policy, actor: str, reason: str, now: datetime
@@ -98,23 +118,8 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
     impact = dispute_impact.of(dispute, now=now)
     parts = impact.parts(dispute.policy)
     owed = impact.reader_micros(dispute.policy)
-    shares: dict[str, int] = {}
-    for part in parts:
-        writer = part.earning.writer_id
-        shares[writer] = shares.get(writer, 0) + part.amount_micros
     transaction_id = ledger.post(
-        templates.dispute_lost(
-            user_id=purchase.user_id,
-            coins=impact.coins,
-            currency=dispute.currency,
-            price=dispute.amount_micros - sum(impact.taxes.values()),
-            taxes=impact.taxes,
-            value=impact.value_micros,
-            unused=impact.unused_micros,
-            shares=shares,
-            owed=owed,
-        ),
-        disputes.header(dispute, "lost", now=now),
+        draft_of(dispute, impact), disputes.header(dispute, "lost", now=now)
     )
     failpoint("dispute.lost")
     _take_coins(dispute, impact, readers, transaction_id=transaction_id)

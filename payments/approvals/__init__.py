@@ -16,6 +16,7 @@ from payments.approvals.deciding import (
     SelfDealing,
     approve,
     concerns,
+    is_own,
     reject,
 )
 from payments.approvals.proposing import (
@@ -60,6 +61,7 @@ __all__ = [
     "decision_codename",
     "expire",
     "fingerprint",
+    "is_own",
     "needed_for",
     "propose",
     "reject",

@@ -109,8 +109,20 @@ def concerns(request: ApprovalRequest, person: User) -> bool:
     profile = StaffProfile.objects.filter(user=person).first()
     if profile is None:
         return False
-    is_target = request.target_type in PEOPLE and request.target_id == profile.platform_user_id
-    return is_target or request.maker == f"user:{profile.platform_user_id}"
+    own = profile.platform_user_id
+    is_target = request.target_type in PEOPLE and request.target_id == own
+    # Of what is about a purchase, for example, the payload says whose it is.
+    after = request.payload.get("after")
+    is_reader = isinstance(after, dict) and after.get("reader") == own
+    return is_target or is_reader or request.maker == f"user:{own}"
+
+
+def is_own(*, actor: str, user_id: str) -> bool:
+    """Whether an actor is a member of staff who is that reader or writer."""
+    kind, _, number = actor.partition(":")
+    if kind != "staff" or not number.isdecimal():
+        return False
+    return StaffProfile.objects.filter(user=int(number), platform_user_id=user_id).exists()
 
 
 def _decide(

@@ -87,6 +87,18 @@ def accept(*, dispute_id: UUID, actor: str, reason: str, now: datetime) -> Dispu
     return disputes.apply(purchase_id=dispute.purchase_id, state=state, now=now)
 
 
+def ask_again(*, dispute_id: UUID, now: datetime) -> Dispute:
+    """Ask the gateway now how a dispute stands. Call it outside a transaction.
+
+    Raises:
+        attempts.GatewayUnavailable: No answer; it is asked again later.
+    """
+    try:
+        return disputes.find_out(Dispute.objects.get(pk=dispute_id), now=now)
+    except base.GatewayError as error:
+        raise attempts.GatewayUnavailable(retry_after=30) from error
+
+
 def _waiting(dispute_id: UUID) -> Dispute:
     dispute = Dispute.objects.get(pk=dispute_id)
     if dispute.status != Status.NEEDS_RESPONSE:

@@ -116,26 +116,37 @@ def poll(*, dispute_id: UUID, now: datetime) -> None:
         enqueue(SETTLE_JOB, dispute_id=str(dispute.pk))
     else:
         try:
-            read_again(
-                provider=dispute.provider,
-                purchase_id=dispute.purchase_id,
-                gateway_id=dispute.gateway_id,
-                now=now,
-            )
+            find_out(dispute, now=now)
         except base.GatewayError as error:
             log.warning("dispute_poll_failed", dispute_id=str(dispute_id), error=repr(error))
     _plan_next(dispute_id, attempts=dispute.attempts, now=now)
 
 
-def read_again(*, provider: str, purchase_id: UUID, gateway_id: str, now: datetime) -> None:
-    """Look at the gateway how a dispute stands, also one that is decided.
+def read_again(
+    *, provider: str, purchase_id: UUID, gateway_id: str, now: datetime
+) -> Dispute | None:
+    """Look at the gateway how a dispute stands, also one that is decided; nothing if it has none.
 
     Raises:
         base.GatewayError: No answer.
     """
     state = registry.charge_gateway(provider).get_dispute(gateway_id=gateway_id)
-    if state is not None:
-        apply(purchase_id=purchase_id, state=state, now=now)
+    return apply(purchase_id=purchase_id, state=state, now=now) if state else None
+
+
+def find_out(dispute: Dispute, *, now: datetime) -> Dispute:
+    """Bring a dispute to what the gateway says of it now. Call it outside a transaction.
+
+    Raises:
+        base.GatewayError: The gateway does not say how it stands.
+    """
+    found = read_again(
+        provider=dispute.provider,
+        purchase_id=dispute.purchase_id,
+        gateway_id=dispute.gateway_id,
+        now=now,
+    )
+    return found or dispute
 
 
 def needs_settling(dispute: Dispute) -> bool:

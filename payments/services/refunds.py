@@ -6,7 +6,7 @@ asked, with a stored key and reference. What it says, whoever brings it, ends in
 by our reference, and asked for again only when it certainly is not there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -203,6 +203,18 @@ def poll(*, refund_id: UUID, now: datetime) -> None:
 
     Does nothing when it is not due or another worker has it.
     """
+    try:
+        find_out(refund_id=refund_id, now=now)
+    except base.GatewayError as error:
+        log.warning("refund_poll_failed", refund_id=str(refund_id), error=repr(error))
+
+
+def find_out(*, refund_id: UUID, now: datetime) -> None:
+    """The same for somebody who waits for the answer.
+
+    Raises:
+        base.GatewayError: The gateway does not say how it stands; it is asked again later.
+    """
     refund = Refund.objects.select_related("purchase").claim(
         pk=refund_id, now=now, lease=POLL_LEASE
     )
@@ -211,8 +223,9 @@ def poll(*, refund_id: UUID, now: datetime) -> None:
     try:
         if refund.status in Refund.OPEN:
             _ask(refund, now=now)
-    except base.GatewayError as error:
-        log.warning("refund_poll_failed", refund_id=str(refund_id), error=repr(error))
+    except base.GatewayError:
+        _plan_next(refund, now=now)
+        raise
     _plan_next(refund, now=now)
 
 
@@ -225,6 +238,23 @@ def read_again(*, refund_id: UUID, now: datetime) -> None:
     _ask(Refund.objects.select_related("purchase").get(pk=refund_id), now=now)
 
 
+def preview(*, purchase: Purchase, amount: Money | None) -> tuple[refund_amounts.Worth, Money]:
+    """What finance would pay back now: coins and the money for them, and goodwill beyond.
+
+    Args:
+        amount: Nothing: the worth of every unused coin.
+
+    Raises:
+        As ``create``; nothing changes.
+    """
+    request = Request(
+        purchase_id=purchase.pk, reason="", actor="", amount=amount, goodwill=amount is not None
+    )
+    _check(purchase, request)
+    worth, goodwill = _decide(purchase, list(_own_unused(purchase)), request)
+    return worth, Money(goodwill, purchase.currency)
+
+
 def goodwill_in(purchase: Purchase, amount: Money | None) -> Money:
     """How much of ``amount`` the unused coins of a purchase are not worth, as things are now."""
     if amount is None or amount.currency != purchase.currency:
@@ -235,10 +265,7 @@ def goodwill_in(purchase: Purchase, amount: Money | None) -> Money:
 
 def worth_now(purchase: Purchase) -> refund_amounts.Worth:
     """What the unused coins of a purchase would come to now; nothing changes."""
-    lots = CoinLot.objects.filter(
-        purchase=purchase, wallet__user_id=purchase.user_id, is_used_up=False, frozen_by=""
-    )
-    parts = [balances.rest_of(lot) for lot in lots.order_by("pk")]
+    parts = [balances.rest_of(lot) for lot in _own_unused(purchase)]
     return refund_amounts.worth_of(purchase, parts)
 
 
@@ -268,6 +295,14 @@ def kind_of(purchase: Purchase, *, now: datetime) -> Refund.Kind:
     if purchase.country in WITHDRAWAL_COUNTRIES and in_time and not waived:
         return Refund.Kind.WITHDRAWAL
     return Refund.Kind.UNUSED
+
+
+def _own_unused(purchase: Purchase) -> Iterable[CoinLot]:
+    """Lots of the purchase in its buyer's wallet that hold coins; none is locked."""
+    lots = CoinLot.objects.filter(
+        purchase=purchase, wallet__user_id=purchase.user_id, is_used_up=False, frozen_by=""
+    )
+    return lots.order_by("pk")
 
 
 def _check(purchase: Purchase, request: Request) -> None:

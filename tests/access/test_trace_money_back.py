@@ -230,9 +230,7 @@ def test_whatever_happens_the_parts_sum_to_what_was_paid(seed: int) -> None:
                 read(f"chapter-{step}", coins=chance.randint(1, 60))
             case "tip" if is_rich:
                 factories.put_content("tipped")
-                tips.send(
-                    sender_id=READER, recipient_id=WRITER, coins=20, now=NOW, actor="user:x"
-                )
+                tips.send(sender_id=READER, recipient_id=WRITER, coins=20, now=NOW, actor="user:x")
             case "give" if is_rich:
                 gifts.send_coins(
                     sender_id=READER, recipient_id="reader-2", coins=5, now=NOW, actor="user:x"
