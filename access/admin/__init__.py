@@ -1,5 +1,5 @@
 """The back office of ``access``. Django imports this module; it imports those that register."""
 
-from access.admin import content, entitlements, refunds, tips, trace
+from access.admin import content, disputes, entitlements, refunds, tips, trace
 
-__all__ = ["content", "entitlements", "refunds", "tips", "trace"]
+__all__ = ["content", "disputes", "entitlements", "refunds", "tips", "trace"]

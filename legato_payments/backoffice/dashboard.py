@@ -13,9 +13,12 @@ from legato_payments.lib.pages.tables import Section, Table, number
 from payments.enums import Unit
 from payments.models import (
     Account,
+    Attempt,
     BankReceipt,
     CoinBalance,
+    Dispute,
     Purchase,
+    Refund,
     Settlement,
     WebhookEvent,
 )
@@ -45,6 +48,12 @@ def cards(person: Person, *, now: datetime) -> list[Card]:
     found: list[Card] = []
     if _may(person, "payments.view_purchase"):
         found += _purchases(money_in.purchases_to_do())
+    if _may(person, "payments.view_refund"):
+        found += _refunds()
+    if _may(person, "payments.view_dispute"):
+        found += _disputes(now)
+    if _may(person, "payments.view_attempt"):
+        found += _outcomes(now)
     if _may(person, "payments.view_webhookevent"):
         found += _webhooks(money_in.webhooks_to_do())
     if _may(person, "payments.view_settlement"):
@@ -100,6 +109,45 @@ def _purchases(work: money_in.PurchasesToDo) -> list[Card]:
             "settle or expire by themselves",
             cells.listing(Purchase, f"status__in={status.CREATED},{status.PENDING}"),
         ),
+    ]
+
+
+def _refunds() -> list[Card]:
+    waiting = money_in.refunds_to_look_at()
+    return [
+        Card(
+            "Refunds to look at",
+            f"{waiting:,}",
+            f"stuck at the gateway; {money_in.refunds_open():,} are on their way",
+            cells.listing(Refund, "view=waiting"),
+            Tone.WARN if waiting else Tone.GOOD,
+        )
+    ]
+
+
+def _disputes(now: datetime) -> list[Card]:
+    due = money_in.disputes_due(now=now)
+    return [
+        Card(
+            "Disputes due in 72 hours",
+            f"{due:,}",
+            f"without evidence until then they are lost; {money_in.disputes_open():,} are open",
+            cells.listing(Dispute, "view=due"),
+            Tone.BAD if due else Tone.GOOD,
+        )
+    ]
+
+
+def _outcomes(now: datetime) -> list[Card]:
+    unknown = money_in.outcomes_to_look_at(now=now)
+    return [
+        Card(
+            "Unknown outcomes",
+            f"{unknown:,}",
+            "nobody knows for a day what a gateway did",
+            cells.listing(Attempt, "view=waiting"),
+            Tone.BAD if unknown else Tone.GOOD,
+        )
     ]
 
 

@@ -39,6 +39,9 @@ _BOOKS = _rights(
 _SALES = _rights(
     "view",
     "payments.purchase",
+    "payments.refund",
+    "payments.dispute",
+    "payments.disputeloss",
     "payments.customer",
     "payments.campaign",
     "payments.promogrant",
@@ -50,7 +53,7 @@ _SALES = _rights(
     "access.coingift",
 )
 _WRITERS = _rights("view", "revenue.earning", "revenue.writer")
-_GATEWAYS = _rights("view", "payments.webhookevent", "payments.sandboxcharge")
+_GATEWAYS = _rights("view", "payments.webhookevent", "payments.sandboxcharge", "payments.attempt")
 _BANK = _rights("view", "payments.settlement", "payments.bankstatement", "payments.bankreceipt")
 _BANKING = (
     _BANK | _rights("add", "payments.bankstatement") | _rights("change", "payments.bankreceipt")
@@ -70,10 +73,14 @@ _AUDIT = _rights("view", "payments.auditentry")
 _REQUESTS = _rights("view", "payments.approvalrequest")
 _ASKS = _REQUESTS | _rights("add", "payments.approvalrequest")
 _DECIDES = _ASKS | _rights("change", "payments.approvalrequest")
-_GOODWILL = _rights("add", "payments.adjustment")
+_GOODWILL = _rights("add", "payments.adjustment", "payments.refund")
+_CARE = _rights("change", "payments.refund", "payments.dispute", "payments.attempt")
+"""Asking a gateway again, giving up what is stuck, evidence, explaining: no money is given away."""
+_LOSSES = _rights("add", "payments.disputeloss") | _rights("change", "payments.coinbalance")
+"""Giving a dispute up, saying who bears its loss, letting its reader spend again."""
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "Operator": _BOOKS | _SALES | _WRITERS | _GATEWAYS | _BANKING | _ASKS | _GOODWILL,
+    "Operator": (_BOOKS | _SALES | _WRITERS | _GATEWAYS | _BANKING | _ASKS | _GOODWILL | _CARE),
     "Approver": (
         _BOOKS
         | _SALES
@@ -81,7 +88,8 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _GATEWAYS
         | _BANK
         | _DECIDES
-        | _decide("payments.adjust_wallet")
+        | _LOSSES
+        | _decide("payments.adjust_wallet", "payments.refund_purchase")
     ),
     "Support": _BOOKS | _SALES | _WRITERS | _PACKAGES | _ASKS | _GOODWILL,
     "Auditor": (
@@ -104,12 +112,15 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _SETTINGS
         | _AUDIT
         | _DECIDES
+        | _CARE
+        | _LOSSES
         | _rights("add", "payments.coinpackage", "payments.currencyrate", "payments.policy")
         | _rights("add", "payments.approvalrule", "revenue.splitrule", "payments.campaign")
         | _rights("add", "payments.taxrule", "payments.taxregistration")
         | _rights("change", "payments.coinpackage", "payments.campaign", "payments.taxrule")
         | _decide(
             "payments.adjust_wallet",
+            "payments.refund_purchase",
             "payments.change_package",
             "payments.set_rate",
             "payments.change_policy",

@@ -41,6 +41,14 @@ def _waiting_for(request: HttpRequest) -> int:
     return approvals.waiting_for(request.user, now=clock.now()).count()
 
 
+def _disputes_due() -> int:
+    return overview.disputes_due(now=clock.now())
+
+
+def _outcomes_unknown() -> int:
+    return overview.outcomes_to_look_at(now=clock.now())
+
+
 GROUPS: Mapping[str, Sequence[Entry]] = {
     "Work": [
         Entry("My approvals", "how_to_reg", "payments.ApprovalRequest", own_badge=_waiting_for),
@@ -48,6 +56,8 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
     "Money in": [
         Entry("Purchases", "shopping_cart", "payments.Purchase"),
         Entry("Quarantined", "report", "payments.Purchase", QUARANTINED, overview.quarantined),
+        Entry("Refunds", "undo", "payments.Refund", badge=overview.refunds_to_look_at),
+        Entry("Disputes", "policy_alert", "payments.Dispute", badge=_disputes_due),
         Entry("Webhook inbox", "inbox", "payments.WebhookEvent"),
         Entry("Sandbox payments", "science", "payments.SandboxCharge"),
     ],
@@ -63,6 +73,7 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
         Entry("Settlements", "move_down", "payments.Settlement"),
         Entry("Bank statements", "description", "payments.BankStatement"),
         Entry("Bank lines", "compare_arrows", "payments.BankReceipt", OPEN_RECEIPTS),
+        Entry("Unknown outcomes", "question_mark", "payments.Attempt", badge=_outcomes_unknown),
     ],
     "Users": [
         Entry("Coin accounts", "account_balance_wallet", "payments.CoinBalance"),
@@ -76,7 +87,7 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
         Entry("Content", "menu_book", "access.Content"),
         Entry("Entitlements", "key", "access.Entitlement"),
         Entry("Tips", "volunteer_activism", "access.Tip"),
-        Entry("Refunds", "undo", "access.ContentRefund"),
+        Entry("Chapters given back", "assignment_return", "access.ContentRefund"),
         Entry("Gifts of coins", "featured_seasonal_and_gifts", "access.CoinGift"),
     ],
     "Setup": [

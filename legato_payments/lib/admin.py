@@ -262,7 +262,7 @@ def button(
     words: str,
     *,
     path: str,
-    right: Literal["add", "change", "view"],
+    right: str,
     is_danger: bool = False,
 ) -> Callable[[Any], Any]:
     """A method of an admin class as a button, for ``actions_list`` or ``actions_detail``.

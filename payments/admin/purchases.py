@@ -1,20 +1,23 @@
 """Coin purchases, from the first click to the credit."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
-from legato_payments.lib.admin import RecordAdmin
+from legato_payments.lib.admin import RecordAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Section, Table, number
+from payments.admin import paying_back
 from payments.admin.audit import history_of
+from payments.admin.transactions import listed
 from payments.enums import Provider, Unit
 from payments.models import Purchase, SandboxCharge, Transaction, WebhookEvent
-from payments.queries import books
 
 Status = Purchase.Status
 
@@ -127,8 +130,10 @@ class PurchaseAdmin(RecordAdmin):
         columns.money("price_micros", "currency", "Price before tax"),
         columns.money("tax_micros", "currency", "Tax"),
         columns.money("total_micros", "currency", "Total"),
+        columns.money("refunded_micros", "currency", "Paid back"),
         fee,
         columns.money("value_micros", Unit.USD, "Value of the coins"),
+        columns.money("debt_micros", Unit.USD, "Settled a debt"),
         columns.decimal("fx_rate", "Per US dollar"),
         place,
         evidence,
@@ -147,6 +152,20 @@ class PurchaseAdmin(RecordAdmin):
         columns.count("attempts", "Times asked"),
     )
     list_select_related = ["package_version__package"]
+    actions_detail = ["pay_back"]
+
+    def usable(self, request: HttpRequest, row: Purchase) -> set[str]:
+        """Only of what was paid, and as long as something is left of it."""
+        return {"pay-back"} if paying_back.may_be_paid_back(row) else set()
+
+    def has_propose_refund_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Whoever may begin refunds."""
+        return request.user.has_perm(paying_back.RIGHT)
+
+    @button("Pay back…", path="pay-back", right="refund")
+    def pay_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Give money back for unused coins, or as goodwill."""
+        return paying_back.page(self, request, self.find(request, object_id))
 
     def sections(self, obj: Purchase) -> Iterator[Section]:
         """What became of it: in the books, at the gateway, in the audit log."""
@@ -182,19 +201,7 @@ def tax_lines(purchase: Purchase) -> Table:
 def in_the_books(purchase: Purchase) -> Table:
     """The purchase's own transaction, its fee, and what took them back."""
     found = Transaction.objects.filter(Q(pk=purchase.pk) | Q(relates_to=purchase.pk))
-    return Table(
-        title="Ledger transactions",
-        headings=["Transaction", "Moved", "Occurred"],
-        rows=[
-            [
-                cells.link(transaction, transaction.get_kind_display()),
-                " · ".join(cells.amount(total, unit) for unit, total in books.moved(transaction)),
-                cells.moment(transaction.occurred_at),
-            ]
-            for transaction in books.with_moved(found).order_by("id")
-        ],
-        empty="Nothing is posted before the payment is captured.",
-    )
+    return listed(found, empty="Nothing is posted before the payment is captured.")
 
 
 def deliveries(purchase: Purchase) -> Table:

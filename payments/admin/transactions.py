@@ -12,6 +12,7 @@ from legato_payments.lib.pages import cells, columns, tables
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Section, Table, number
 from payments.enums import Unit
+from payments.ledger.templates import Draft
 from payments.models import Entry, LotUse, Purchase, Transaction
 from payments.queries import books
 
@@ -153,6 +154,31 @@ def postings(transaction: Transaction) -> Table:
     )
 
 
+def drafted(title: str, draft: Draft, *, note: str = "") -> Table:
+    """The lines of a transaction that nobody has posted yet, and that they balance."""
+    sums: dict[str, int] = defaultdict(int)
+    for line in draft.lines:
+        sums[line.account.unit] += line.amount
+    proof = cells.mark("balances ✓", Tone.GOOD)
+    if any(sums.values()):
+        proof = cells.mark("does not balance", Tone.BAD)
+    rows = []
+    for line in draft.lines:
+        shown = cells.amount(abs(line.amount), line.account.unit)
+        owner = line.account.owner_id or "Platform"
+        is_debit = line.amount > 0
+        rows.append(
+            [line.account.code, owner, shown if is_debit else "", "" if is_debit else shown]
+        )
+    return Table(
+        title=title,
+        headings=["Account", "Owner", number("Debit"), number("Credit")],
+        rows=rows,
+        totals=["Total", proof, "", ""],
+        note=note,
+    )
+
+
 def _unit_headings(units: Sequence[str]) -> list[tables.Heading]:
     names = {unit: "Coins" if unit == Unit.COIN else unit for unit in units}
     return [number(f"{names[unit]} {side}") for unit in units for side in ("debit", "credit")]
@@ -194,6 +220,29 @@ def coins_used(uses: Sequence[LotUse]) -> Table:
             for use in uses
         ],
         totals=["", "Total", "", f"{coins:,}", cells.amount(value, Unit.USD)],
+    )
+
+
+def posted_by(source_type: str, source_id: object) -> Table:
+    """Every transaction that one object caused."""
+    found = Transaction.objects.filter(source_type=source_type, source_id=str(source_id))
+    return listed(found, empty="Nothing was posted for it yet.")
+
+
+def listed(found: QuerySet[Transaction], *, empty: str) -> Table:
+    """Transactions, oldest first, and what each moved."""
+    return Table(
+        title="Ledger transactions",
+        headings=["Transaction", "Moved", "Occurred"],
+        rows=[
+            [
+                cells.link(transaction, transaction.get_kind_display()),
+                moved(transaction),
+                cells.moment(transaction.occurred_at),
+            ]
+            for transaction in books.with_moved(found).order_by("id")
+        ],
+        empty=empty,
     )
 
 

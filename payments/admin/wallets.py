@@ -1,17 +1,25 @@
 """Coin accounts of readers: wallets, their lots, and what moved them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 
-from legato_payments.lib.admin import RecordAdmin
+from legato_payments.lib import clock
+from legato_payments.lib.admin import RecordAdmin, actor_of, button
 from legato_payments.lib.pages import cells, columns, tables
 from legato_payments.lib.pages.cells import Tone
+from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table, number
+from payments import audit
 from payments.admin.accounts import last_entries
+from payments.admin.audit import history_of
 from payments.enums import Unit
 from payments.ledger import released_value
-from payments.models import CoinBalance, CoinLot
+from payments.models import CoinBalance, CoinLot, Dispute
+from payments.services import disputes, wallets
 
 LOTS = 100
 
@@ -65,6 +73,29 @@ def burn_order(lot: CoinLot) -> str:
     return f"{lot.priority} (lower first, then the soonest to expire, then the oldest)"
 
 
+@admin.display(description="Block")
+def block(wallet: CoinBalance) -> str:
+    """Why nothing can be spent."""
+    if not wallet.blocked_by:
+        return "No: coins can be spent"
+    lost = Dispute.objects.filter(
+        purchase__user_id=wallet.user_id, booked=Dispute.Booked.LOST
+    ).order_by("id")
+    found = next((one for one in lost if disputes.frozen_by(one) == wallet.blocked_by), None)
+    words = cells.mark("Blocked", Tone.BAD)
+    if found is None:
+        return format_html("{} by {}", words, wallet.blocked_by)
+    return format_html("{} by the lost {}", words, cells.link(found))
+
+
+class LiftBlockForm(ProposalForm):
+    """Why a reader may spend again."""
+
+    told_at = {audit.ReasonMissing: "reason"}
+
+    reason = ReasonField()
+
+
 @admin.register(CoinBalance)
 class WalletAdmin(RecordAdmin):
     """One reader's coins: the balance the spend locks, and the lots behind it."""
@@ -75,6 +106,7 @@ class WalletAdmin(RecordAdmin):
         columns.count("purchased"),
         columns.count("promo", "Promotional"),
         columns.count("held", "Frozen"),
+        columns.money("debt_micros", Unit.USD, "Owes"),
         columns.count("lifetime_purchased", "Bought ever"),
         columns.count("lifetime_spent", "Spent ever"),
         columns.count("lifetime_tipped", "Tipped ever"),
@@ -90,6 +122,8 @@ class WalletAdmin(RecordAdmin):
         columns.count("purchased", "of these bought"),
         columns.count("promo", "of these promotional"),
         columns.count("held", "Frozen besides"),
+        block,
+        columns.money("debt_micros", Unit.USD, "Owed for lost disputes"),
         columns.count("lifetime_purchased", "Bought ever, without bonus"),
         columns.count("lifetime_bonus", "Bonus ever"),
         columns.count("lifetime_spent", "Spent ever"),
@@ -99,11 +133,40 @@ class WalletAdmin(RecordAdmin):
         columns.count("lifetime_expired", "Expired ever"),
         columns.related("account", "Ledger account"),
     )
+    actions_detail = ["lift_block"]
+
+    def usable(self, request: HttpRequest, row: CoinBalance) -> set[str]:
+        """Only where there is a block to lift."""
+        return {"lift-block"} if row.blocked_by else set()
 
     def sections(self, obj: CoinBalance) -> Iterator[Section]:
         """Lots, then movements."""
         yield lots_of(obj)
         yield last_entries(obj.account)
+        yield history_of("user", obj.user_id)
+
+    @button("Lift the block…", path="lift-block", right="change")
+    def lift_block(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Let the reader spend again although a lost dispute is not settled."""
+        wallet: CoinBalance = self.find(request, object_id)
+        owed = cells.amount(wallet.debt_micros, Unit.USD)
+
+        def call(data: Mapping[str, Any]) -> str:
+            wallets.unblock(
+                user_id=wallet.user_id, actor=actor_of(request), now=clock.now(), **data
+            )
+            return f"{wallet.user_id} can spend again."
+
+        return self.ask(
+            request,
+            LiftBlockForm(request.POST if request.method == "POST" else None),
+            title=f"Lift the block of {wallet.user_id}",
+            intro=f"{cells.coins(wallet.coins)} can be spent then. The reader still owes {owed},"
+            " which the next purchase settles first.",
+            submit="Lift the block",
+            call=call,
+            back=cells.page_of(wallet),
+        )
 
 
 def lots_of(wallet: CoinBalance) -> Table:

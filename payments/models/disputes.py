@@ -1,5 +1,6 @@
 """Payments that a payer's bank wants back."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -20,6 +21,10 @@ class DisputeQuerySet(DueQuerySet["Dispute"]):
     def in_the_way(self) -> "DisputeQuerySet":
         """Disputes that decide what is paid back of a purchase: undecided, or lost."""
         return self.filter(Q(status__in=Dispute.OPEN, is_inquiry=False) | ~Q(booked="NONE"))
+
+    def due_before(self, end: datetime) -> "DisputeQuerySet":
+        """Those whose evidence has to be there before a time, late ones included."""
+        return self.filter(status=Dispute.Status.NEEDS_RESPONSE, evidence_due_at__lt=end)
 
 
 class Dispute(DueRow):

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Count, F, Min
+from django.db.models import Count, F, Min, Q
 
 from legato_payments.lib.gauges import Gauge, Reading
 from payments.enums import Unit
-from payments.models import OutboxEvent, Unsealed, WebhookEvent
+from payments.models import Attempt, Dispute, OutboxEvent, Refund, Unsealed, WebhookEvent
+from payments.models.attempts import PATIENCE
+from payments.queries.overview import DUE_SOON
 
 NEWEST_TRANSACTIONS = 5_000
 MOST_WAITING = 10_000
@@ -54,6 +56,12 @@ SELECT (-net - worth)::bigint FROM ledger, (
 _ISSUED_DRIFT = """
 SELECT (net - inside)::bigint FROM ledger, (
     SELECT coalesce(sum(coins + held), 0) AS inside FROM payments_coinbalance) wallets
+"""
+
+_CLEARING = """
+SELECT 'refund_in_flight', min(requested_at) FROM payments_refund WHERE status = ANY(%(open)s)
+UNION ALL
+SELECT 'dispute_hold', min(opened_at) FROM payments_dispute WHERE booked = %(held)s
 """
 
 
@@ -137,6 +145,58 @@ def webhooks(now: datetime) -> Iterator[Gauge]:
     )
 
 
+def disputes(now: datetime) -> Iterator[Gauge]:
+    """Disputes that finance has to see to."""
+    is_due = Q(status=Dispute.Status.NEEDS_RESPONSE, evidence_due_at__lt=now + DUE_SOON)
+    found = Dispute.objects.open().aggregate(rows=Count("pk"), due=Count("pk", filter=is_due))
+    yield Gauge("legato_disputes_open", "Disputes that are not decided.", {(): found["rows"]})
+    yield Gauge(
+        "legato_disputes_due_soon",
+        "Disputes whose evidence is due within 72 hours, or late.",
+        {(): found["due"]},
+    )
+
+
+def refunds(_now: datetime) -> Iterator[Gauge]:
+    """Refunds that finance has to see to."""
+    yield Gauge(
+        "legato_refunds_awaiting_finance",
+        "Refunds that a person has to do something about.",
+        {(): Refund.objects.awaiting_finance().count()},
+    )
+
+
+def attempts(now: datetime) -> Iterator[Gauge]:
+    """Calls to gateways of which nobody knows what came."""
+    is_old = Q(created_at__lte=now - PATIENCE)
+    found = Attempt.objects.unresolved().aggregate(rows=Count("pk"), old=Count("pk", filter=is_old))
+    yield Gauge(
+        "legato_gateway_attempts_unresolved",
+        "Calls to gateways of which nobody knows what came.",
+        {(): found["rows"]},
+    )
+    yield Gauge(
+        "legato_gateway_attempts_awaiting_finance",
+        "Those of them that have been so for a day.",
+        {(): found["old"]},
+    )
+
+
+def clearing(now: datetime) -> Iterator[Gauge]:
+    """How long money has been on its way back to payers, or held by their banks."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLEARING, {"open": list(Refund.OPEN), "held": Dispute.Booked.HELD})
+        found = dict(cursor.fetchall())
+    yield Gauge(
+        "legato_clearing_account_age_seconds",
+        "How long the oldest money has been in an account that it only passes through.",
+        {
+            (("account", name),): max(0, (now - since).total_seconds()) if since else 0
+            for name, since in found.items()
+        },
+    )
+
+
 READINGS: dict[str, Reading] = {
     "imbalance": Reading(imbalance),
     "deferred_drift": Reading(deferred_drift, patience=SELDOM),
@@ -144,6 +204,10 @@ READINGS: dict[str, Reading] = {
     "unsealed": Reading(unsealed),
     "outbox": Reading(outbox),
     "webhooks": Reading(webhooks),
+    "disputes": Reading(disputes),
+    "refunds": Reading(refunds),
+    "attempts": Reading(attempts),
+    "clearing": Reading(clearing),
 }
 """What ``lib.gauges`` shows of this app."""
 

@@ -1,13 +1,24 @@
 """Figures of the landing page. Amounts stand per currency; no two currencies are added."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet, Sum
 
 from legato_payments.lib.money import Money
-from payments.models import Account, CoinBalance, Purchase, WebhookEvent
+from payments.models import (
+    Account,
+    Attempt,
+    CoinBalance,
+    Dispute,
+    Purchase,
+    Refund,
+    WebhookEvent,
+)
 from payments.queries import statements
+
+DUE_SOON = timedelta(hours=72)
+"""A dispute whose evidence is due so soon is somebody's work of today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,31 @@ def webhooks_to_do() -> WebhooksToDo:
 def quarantined() -> int:
     """Purchases that a person has to decide."""
     return Purchase.objects.awaiting_finance().count()
+
+
+def refunds_to_look_at() -> int:
+    """Refunds that a person has to do something about."""
+    return Refund.objects.awaiting_finance().count()
+
+
+def refunds_open() -> int:
+    """Refunds whose outcome is not known yet."""
+    return Refund.objects.open().count()
+
+
+def disputes_due(*, now: datetime) -> int:
+    """Disputes that wait for evidence which is due soon, or is late."""
+    return Dispute.objects.due_before(now + DUE_SOON).count()
+
+
+def disputes_open() -> int:
+    """Disputes that are not decided yet."""
+    return Dispute.objects.open().count()
+
+
+def outcomes_to_look_at(*, now: datetime) -> int:
+    """Calls to gateways whose outcome has been unknown for too long."""
+    return Attempt.objects.awaiting_finance(now).count()
 
 
 def coin_float() -> Float:

@@ -18,11 +18,15 @@ from payments.gateways.rates.fixed import FixedRates
 from payments.gateways.values import SettlementState, SettlementStatus
 from payments.models import (
     ApprovalRequest,
+    Attempt,
     BankReceipt,
+    CoinBalance,
     CoinPackage,
+    Dispute,
     Policy,
     Purchase,
     PurchaseTaxLine,
+    Refund,
     TaxRule,
     WebhookEvent,
 )
@@ -40,7 +44,7 @@ from payments.services import (
     tax_rules,
 )
 from revenue.services import splits
-from tests import factories
+from tests import factories, money_back
 from tests.factories import READER, WRITER
 from tests.second_person import agree
 
@@ -90,6 +94,7 @@ def busy(superuser: User) -> None:
     _give_away(superuser, now)
     _bank(now)
     _tax(now)
+    _pay_back_and_dispute(now)
     proposals.change_policy(
         name=Policy.Name.TIP_MIN_COINS,
         value=20,
@@ -118,6 +123,9 @@ def sell_more(*, now: datetime) -> None:
         splits.change(
             stream=Stream.TIP, rate_bps=7_000, valid_from=now, actor="staff:1", reason="", now=now
         )
+        case = money_back.dispute(factories.buy_coins("reader-8", "Reader Pack", now=now), now=now)
+        money_back.lose(case, now=now)
+        money_back.pay_back(factories.buy_coins("reader-8", "Reader Pack", now=now), now=now)
         rate = Quote("USD", "CAD", Decimal("1.37") + number / Decimal(100), now.date(), "manual")
         currency_rates.record(quote=rate, actor="staff:1", now=now)
 
@@ -300,3 +308,20 @@ def _give_away(superuser: User, now: datetime) -> None:
     refunds.refund(
         transaction_id=bought.entitlement.transaction_id, reason=EVIL, actor=EVIL, now=now
     )
+
+
+def _pay_back_and_dispute(now: datetime) -> None:
+    stuck = factories.buy_coins("reader-10", "Reader Pack", now=now)
+    refund = money_back.pay_back(
+        money_back.paid_with(stuck, "pm_refund_attention"), "0.25", now=now, reason=EVIL, actor=EVIL
+    )
+    Refund.objects.filter(pk=refund.pk).update(failure_code=EVIL)
+    Attempt.objects.filter(object_id=refund.pk).update(
+        state=Attempt.State.UNKNOWN, error=EVIL, note=EVIL, created_at=now - timedelta(days=2)
+    )
+    disputed = factories.buy_coins("reader-11", "Reader Pack", now=now)
+    content.buy(user_id="reader-11", content_id="chapter-4", now=now, actor="user:reader-11")
+    case = money_back.dispute(disputed, now=now)
+    evidence = {"message": EVIL, "customer_email": "ada.lovelace@example.com"}
+    Dispute.objects.filter(pk=case.pk).update(reason=EVIL, evidence=evidence, answered_by=EVIL)
+    CoinBalance.objects.filter(user_id="reader-11").update(blocked_by=EVIL)

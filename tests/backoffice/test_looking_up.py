@@ -40,7 +40,13 @@ def test_quarantined_purchases_are_counted_in_the_sidebar(boss: Client) -> None:
 
     sidebar = [item for group in answer.context["sidebar_navigation"] for item in group["items"]]
     badges = {item["title"]: item["badge"] for item in sidebar if "badge" in item}
-    assert badges == {"Quarantined": 1, "My approvals": 1}
+    assert badges == {
+        "My approvals": 1,
+        "Quarantined": 1,
+        "Refunds": 1,
+        "Disputes": 0,
+        "Unknown outcomes": 1,
+    }
     assert [item["title"] for item in sidebar if item["active"]] == ["Quarantined"]
     assert len(answer.context["cl"].result_list) == 1
 
@@ -112,6 +118,6 @@ def test_the_overview_keeps_currencies_apart(boss: Client) -> None:
     sold = tables_of(html)["Settled purchases, last 30 days"]
     assert sold[1:] == [
         ["NGN", "1", "100", "1,400.00 NGN", "21.00 NGN"],
-        ["USD", "1", "6,600", "39.99 USD", "1.46 USD"],
+        ["USD", "3", "7,650", "49.97 USD", "2.36 USD"],
     ]
     assert "As of " in html

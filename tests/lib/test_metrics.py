@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from legato_payments.lib.api import tokens
 from legato_payments.lib.gauges import Gauge, Reading, Readings
 from legato_payments.lib.metrics import JOBS
 from payments.ledger import sealing
-from payments.models import CoinBalance, CoinLot, OutboxEvent, Unsealed
+from payments.models import Attempt, CoinBalance, CoinLot, OutboxEvent, Unsealed
 from payments.queries.gauges import READINGS
 from payments.tasks import sweep
-from tests import databases, factories
+from tests import databases, factories, money_back
 from tests.clients import PAYMENTS, api
 from tests.conventions.sources import ROOT
 from tests.factories import NOW, READER
@@ -382,6 +383,46 @@ class TestFigures:
         # One each, with its time limit and its savepoint.
         with django_assert_max_num_queries(4 * len(READINGS)):
             scrape()
+
+
+class TestWork:
+    """What waits for finance."""
+
+    def test_counts_what_a_person_has_to_look_at(self) -> None:
+        stuck = money_back.paid_with(factories.buy_coins(), "pm_refund_attention")
+        refund = money_back.pay_back(stuck, "1.00")
+        Attempt.objects.exclude(operation="refund").delete()
+        Attempt.objects.update(state=Attempt.State.UNKNOWN)
+        case = money_back.dispute(factories.buy_coins("reader-2"))
+
+        found = work_at(case.opened_at + timedelta(days=12))
+
+        assert found == {
+            "legato_disputes_open": 1,
+            "legato_disputes_due_soon": 1,
+            "legato_refunds_awaiting_finance": 1,
+            "legato_gateway_attempts_unresolved": 1,
+            "legato_gateway_attempts_awaiting_finance": 1,
+            "legato_clearing_account_age_seconds refund_in_flight": 12 * 86_400,
+            "legato_clearing_account_age_seconds dispute_hold": 12 * 86_400,
+        }
+        assert refund.status == "NEEDS_ATTENTION"
+
+    def test_nothing_waits_once_all_is_over(self) -> None:
+        money_back.pay_back(factories.buy_coins(), "1.00")
+        money_back.lose(money_back.dispute(factories.buy_coins("reader-2")))
+
+        assert set(work_at(NOW + timedelta(days=30)).values()) == {0}
+
+
+def work_at(now: datetime) -> dict[str, float]:
+    """The figures of what waits for finance, by name and account."""
+    return {
+        " ".join([gauge.name, *(value for _, value in labels)]): figure
+        for name in ("disputes", "refunds", "attempts", "clearing")
+        for gauge in READINGS[name].read(now)
+        for labels, figure in gauge.values.items()
+    }
 
 
 class TestAccess:
