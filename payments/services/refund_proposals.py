@@ -96,4 +96,8 @@ def carry_out(order: Order) -> Refund:
         goodwill=not is_all,
         approval_id=order.approval_id,
     )
-    return refunds.create(refund_id=UUID(after["refund_id"]), request=request, now=order.now)
+    refund = refunds.create(refund_id=UUID(after["refund_id"]), request=request, now=order.now)
+    # Nobody asks the gateway in this call, as a reader's request does: the job is to find it due.
+    refund.next_attempt_at = order.now
+    refund.save(update_fields=["next_attempt_at"])
+    return refund
