@@ -45,7 +45,7 @@ class EvidenceForm(ProposalForm):
 
     told_at = {dispute_answers.EvidenceEmpty: "message"}
 
-    product_description = TextField(3, "What was bought.")
+    product_description = TextField(4, "What was bought.")
     access_log = TextField(8, "When which chapter was opened with these coins.")
     message = TextField(4, "The receipt, and whatever else speaks for us.")
     terms = TextField(2, "What the reader had agreed to.")

@@ -115,9 +115,8 @@ class DisputeAdmin(RecordAdmin):
         due,
         reader,
         MONEY,
-        columns.words("reason"),
+        columns.text("reason"),
         columns.state("booked", BOOKED_TONES, "In the books"),
-        "provider",
         columns.code("gateway_id", "Gateway's id"),
     ]
     list_filter = [DisputeViews, "status", "booked", "policy", "provider", "currency"]
@@ -205,7 +204,7 @@ class DisputeAdmin(RecordAdmin):
         """Send evidence to the payer's bank, once."""
         return dispute_forms.answer(self, request, self.find(request, object_id))
 
-    @button("Ask the gateway now…", path="ask-again", right="change")
+    @button("Ask again…", path="ask-again", right="change")
     def ask_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Find out how it stands."""
         dispute: Dispute = self.find(request, object_id)
@@ -224,7 +223,7 @@ class DisputeAdmin(RecordAdmin):
             back=cells.page_of(dispute),
         )
 
-    @button("Who bears a loss…", path="choose-policy", right="loss")
+    @button("Who bears it…", path="choose-policy", right="loss")
     def choose_policy(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Say who bears the loss, before there is one."""
         return dispute_forms.choose_policy(self, request, self.find(request, object_id))

@@ -101,8 +101,8 @@ def _lines(openings: Sequence[Use]) -> Iterator[str]:
             yield f"{_moment(use.occurred_at)}: tipped a writer with {coins}"
         else:
             title = titles.get(use.content_id or "", "")
-            name = f" “{title}”" if title else ""
-            yield f"{_moment(use.occurred_at)}: opened chapter {use.content_id}{name} for {coins}"
+            name = f"“{title}” ({use.content_id})" if title else use.content_id
+            yield f"{_moment(use.occurred_at)}: opened {name} for {coins}"
 
 
 def _terms(consent: dict[str, object]) -> str:

@@ -118,7 +118,7 @@ def _refunds() -> list[Card]:
         Card(
             "Refunds to look at",
             f"{waiting:,}",
-            f"stuck at the gateway; {money_in.refunds_open():,} are on their way",
+            f"stuck at the gateway; on their way: {money_in.refunds_open():,}",
             cells.listing(Refund, "view=waiting"),
             Tone.WARN if waiting else Tone.GOOD,
         )
@@ -131,7 +131,7 @@ def _disputes(now: datetime) -> list[Card]:
         Card(
             "Disputes due in 72 hours",
             f"{due:,}",
-            f"without evidence until then they are lost; {money_in.disputes_open():,} are open",
+            f"lost unless they are answered; open: {money_in.disputes_open():,}",
             cells.listing(Dispute, "view=due"),
             Tone.BAD if due else Tone.GOOD,
         )

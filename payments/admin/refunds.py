@@ -101,7 +101,6 @@ class RefundAdmin(RecordAdmin):
         "kind",
         age,
         columns.code("gateway_id", "Gateway's id"),
-        columns.words("reason"),
     ]
     list_filter = [RefundViews, "status", "kind", "currency", "purchase__provider"]
     list_select_related = ["purchase"]
@@ -154,7 +153,7 @@ class RefundAdmin(RecordAdmin):
         yield attempts_of("refund", obj.pk)
         yield history_of("refund", obj.pk)
 
-    @button("Ask the gateway now…", path="ask-again", right="change")
+    @button("Ask again…", path="ask-again", right="change")
     def ask_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Find out how it stands; what never arrived is asked for once more."""
         refund: Refund = self.find(request, object_id)
@@ -207,7 +206,8 @@ def steps_of(refund: Refund) -> Steps:
     if refund.kind == Refund.Kind.GATEWAY:
         sent = Step("Made at the gateway", [cells.code(refund.gateway_id)], Tone.GOOD)
     elif asked:
-        words = [cells.moment(asked.sent_at), f"{asked.tries:,} times asked"]
+        tries = f"{asked.tries:,} tries" if asked.tries > 1 else "1 try"
+        words = [cells.moment(asked.sent_at), tries]
         sent = Step("At the gateway", words, Tone.GOOD if refund.gateway_id else Tone.BUSY)
     else:
         sent = Step("At the gateway", ["not asked yet"])
