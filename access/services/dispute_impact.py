@@ -53,12 +53,15 @@ class Impact:
         value_micros: Of the disputed money, without tax.
         taxes: In it, by the office we do not owe it any more: micros of the paid currency.
         unused: Coins to be taken, by the reader who holds them.
+        is_covered: More unused coins are left. What those taken do not cover is less than one coin
+            and nobody's but ours; no spend is looked at.
     """
 
     value_micros: int
     taxes: dict[str, int]
     unused: dict[str, list[Slice]]
     spent: tuple[Spent, ...]
+    is_covered: bool
 
     @property
     def coins(self) -> dict[str, int]:
@@ -87,7 +90,8 @@ class Impact:
 
     def reader_micros(self, policy: str) -> int:
         """What the buyer owes."""
-        return self.uncovered_micros if policy == Policy.READER else 0
+        is_theirs = policy == Policy.READER and not self.is_covered
+        return self.uncovered_micros if is_theirs else 0
 
     def platform_micros(self, policy: str) -> int:
         """What we bear."""
@@ -100,16 +104,17 @@ def of(dispute: Dispute, *, now: datetime) -> Impact:
     taxes = refund_amounts.taxes_left_in(purchase, dispute.amount_micros)
     value = value_of(purchase, dispute.amount_micros - sum(taxes.values()))
     unused: dict[str, list[Slice]] = {}
-    rest = value
+    rest, is_covered = value, False
     for lot in _unused_lots(purchase):
         parts = holds.worth_at_most([lot], rest)
-        if not parts:
+        if parts:
+            unused.setdefault(lot.wallet.user_id, []).extend(parts)
+            rest -= parts[0].value_micros
+        is_covered = not parts or parts[0].to_coin < lot.coins
+        if is_covered:
             break
-        unused.setdefault(lot.wallet.user_id, []).extend(parts)
-        rest -= parts[0].value_micros
-        if parts[0].to_coin < lot.coins:
-            break
-    return Impact(value, taxes, unused, tuple(_spent(purchase, rest, now=now)))
+    spent = () if is_covered else tuple(_spent(purchase, rest, now=now))
+    return Impact(value, taxes, unused, spent, is_covered)
 
 
 def value_of(purchase: Purchase, price: int) -> int:

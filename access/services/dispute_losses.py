@@ -125,7 +125,7 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
     _take_coins(dispute, impact, readers, transaction_id=transaction_id)
     taken = clawbacks.claw_back(parts=parts, transaction_id=transaction_id, occurred_at=now)
     buyer = readers[purchase.user_id]
-    if impact.uncovered_micros:
+    if impact.uncovered_micros and not impact.is_covered:
         buyer.debt_micros += owed
         buyer.blocked_by = disputes.frozen_by(dispute)
         buyer.save(update_fields=["debt_micros", "blocked_by"])
