@@ -9,9 +9,9 @@ from django.urls import reverse
 from access.services import content, reversals
 from legato_payments.lib.pages import cells
 from payments.gateways.rates.fixed import FixedRates
-from payments.models import CoinLot, Purchase, Transaction
+from payments.models import CoinLot, Dispute, Purchase, Transaction
 from payments.services import currency_rates
-from tests import factories
+from tests import factories, money_back
 from tests.backoffice.conftest import EVIL, ClientOf
 from tests.backoffice.test_transaction_page import tables_of
 from tests.factories import NOW, READER, WRITER
@@ -106,6 +106,31 @@ def test_a_foreign_purchase_shows_what_was_paid_and_the_rate(boss: Client) -> No
     assert "1,400.00 NGN" in html
     assert "1,371.8079" in html
     assert "1.020551 USD" in html
+
+
+def test_what_went_back_is_told_apart_and_adds_up(boss: Client, purchase: Purchase) -> None:
+    money_back.pay_back(purchase, "0.10")
+    case = money_back.dispute(purchase)
+    Dispute.objects.filter(pk=case.pk).update(policy=Dispute.Policy.READER)
+    money_back.lose(case)
+
+    tables = tables_of(page_of(boss, purchase.pk))
+
+    assert tables["Where the money is"][1:] == [
+        ["Writers", "0.514800"],
+        ["Platform", "0.277200"],
+        ["Not spent yet", "0.000000"],
+        ["Refunded", "0.108900"],
+        ["Taken by the payer&#x27;s bank", "0.890000"],
+        ["Claimed from the reader", "-0.800900"],
+        ["Total adds up ✓", "0.990000"],
+    ]
+
+
+def test_a_fee_is_in_the_currency_it_was_taken_in(boss: Client, purchase: Purchase) -> None:
+    Purchase.objects.filter(pk=purchase.pk).update(fee_micros=410_000, fee_currency="CAD")
+
+    assert "0.41 CAD" in page_of(boss, purchase.pk)
 
 
 def test_a_purchase_nobody_paid_says_so(boss: Client) -> None:
