@@ -13,6 +13,7 @@ from legato_payments.backoffice import roles
 from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
 from payments.gateways import base
+from payments.gateways.sandbox import disputes as bank
 from payments.gateways.sandbox.gateway import SandboxGateway
 from payments.ledger.reversals import lines_of
 from payments.models import AuditEntry, Customer, Dispute, DisputeLoss, Purchase, Transaction
@@ -445,7 +446,7 @@ class TestPolicy:
 
 class TestAskingAgain:
     def test_brings_what_the_gateway_knows(self, case: Dispute) -> None:
-        money_back.bank.win(dispute_id=case.gateway_id, now=clock.now())
+        bank.win(dispute_id=case.gateway_id, now=clock.now())
 
         html = send(member("Operator"), address("ask_again", case))
 

@@ -12,6 +12,7 @@ from legato_payments.backoffice import roles
 from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
 from payments.gateways import base
+from payments.gateways.sandbox import refunds as sandbox_refunds
 from payments.gateways.sandbox.gateway import SandboxGateway
 from payments.models import (
     ApprovalRequest,
@@ -19,6 +20,7 @@ from payments.models import (
     CoinBalance,
     Purchase,
     Refund,
+    SandboxRefund,
     StaffProfile,
     Transaction,
 )
@@ -441,8 +443,8 @@ class TestCare:
 
 def settle(refund: Refund) -> None:
     """The payer has the money, and nobody told us yet."""
-    row = money_back.SandboxRefund.objects.get(reference=refund.reference)
-    money_back.sandbox_refunds.settle(refund_id=row.pk, now=clock.now())
+    row = SandboxRefund.objects.get(reference=refund.reference)
+    sandbox_refunds.settle(refund_id=row.pk, now=clock.now())
 
 
 def lost_on_the_way(purchase: Purchase) -> Refund:
