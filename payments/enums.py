@@ -60,6 +60,22 @@ class TransactionKind(TextChoices):
     CORRECTION = "CORRECTION", "Correction of a gateway balance"
 
 
+GATEWAY_KINDS = (
+    TransactionKind.COIN_PURCHASE,
+    TransactionKind.CONVERSION,
+    TransactionKind.CORRECTION,
+    TransactionKind.DISPUTE_FEE,
+    TransactionKind.DISPUTE_OPENED,
+    TransactionKind.DISPUTE_WON,
+    TransactionKind.GATEWAY_FEE,
+    TransactionKind.REFUND_PAID,
+    TransactionKind.REFUND_RETURNED,
+    TransactionKind.REVERSAL,
+    TransactionKind.SETTLEMENT,
+)
+"""What can move a gateway's account. Looked up by day, so there is an index of these kinds alone."""
+
+
 class LotOrigin(TextChoices):
     """Where the coins of a lot came from."""
 

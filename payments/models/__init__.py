@@ -15,6 +15,12 @@ from payments.models.packages import CoinPackage, CoinPackageVersion, PackagePri
 from payments.models.policies import Policy
 from payments.models.promotions import Adjustment, Campaign, PromoGrant
 from payments.models.purchases import Purchase
+from payments.models.reconciliation import (
+    Difference,
+    DifferenceNote,
+    ReconciliationDay,
+    ReconciliationRun,
+)
 from payments.models.refunds import Refund
 from payments.models.sandbox import (
     SandboxCharge,
@@ -48,6 +54,8 @@ __all__ = [
     "CoinPackageVersion",
     "CurrencyRate",
     "Customer",
+    "Difference",
+    "DifferenceNote",
     "Dispute",
     "DisputeLoss",
     "Entry",
@@ -60,6 +68,8 @@ __all__ = [
     "PromoGrant",
     "Purchase",
     "PurchaseTaxLine",
+    "ReconciliationDay",
+    "ReconciliationRun",
     "Refund",
     "SandboxCharge",
     "SandboxDelivery",

@@ -13,6 +13,7 @@ FOUR_EYES = (
     "payments.adjust_wallet",
     "payments.change_approval_rule",
     "payments.change_package",
+    "payments.correct_gateway",
     "payments.set_rate",
     "revenue.change_split_rule",
 )

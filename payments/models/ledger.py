@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from legato_payments.lib.append_only import AppendOnly
 from legato_payments.lib.ids import uuid7
-from payments.enums import TransactionKind, Unit
+from payments.enums import GATEWAY_KINDS, TransactionKind, Unit
 
 
 class Account(models.Model):
@@ -111,6 +111,11 @@ class Transaction(AppendOnly):
         ]
         indexes: ClassVar = [
             models.Index(fields=["source_type", "source_id"], name="payments_transaction_source"),
+            models.Index(
+                fields=["occurred_at"],
+                name="payments_transaction_gateway",
+                condition=Q(kind__in=GATEWAY_KINDS),
+            ),
         ]
 
     def __str__(self) -> str:

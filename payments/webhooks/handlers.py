@@ -5,9 +5,15 @@ from datetime import datetime, timedelta
 import structlog
 
 from payments.gateways import registry as gateways
-from payments.gateways.values import DisputeState, EventKind, RefundState, Window
+from payments.gateways.values import EventKind, RefundState, Window
 from payments.models import Purchase, Refund, WebhookEvent
-from payments.services import disputes, purchases, refund_outcomes, refunds_adopted, settlements
+from payments.services import (
+    dispute_news,
+    disputes,
+    refund_outcomes,
+    refunds_adopted,
+    settlements,
+)
 from payments.webhooks.registry import handles
 
 log = structlog.get_logger(__name__)
@@ -27,7 +33,7 @@ def payment_changed(event: WebhookEvent, now: datetime) -> None:
         return
     if purchase is None:
         raise LookupError(f"no purchase has the reference {event.reference}")
-    _read_again(purchase, now=now)
+    dispute_news.read_again(purchase, now=now)
 
 
 @handles(EventKind.REFUND_CHANGED)
@@ -36,7 +42,7 @@ def refund_changed(event: WebhookEvent, now: datetime) -> None:
     purchase = _purchase_of(event)
     if purchase is None:
         raise LookupError(f"no purchase has the payment {event.payment_id or event.reference}")
-    purchase = _settled(purchase, now=now)
+    purchase = dispute_news.settled(purchase, now=now)
     known = purchase.refunds.all()
     if event.object_id:
         known = known.filter(gateway_id__in=[event.object_id, ""])
@@ -59,19 +65,13 @@ def dispute_changed(event: WebhookEvent, now: datetime) -> None:
     purchase = disputes.find_purchase(provider=event.provider, state=state)
     if purchase is None:
         raise LookupError(f"no purchase has the payment {state.payment_id}")
-    take_dispute(purchase, state, now=now)
+    dispute_news.take(purchase, state, now=now)
 
 
 @handles(EventKind.SETTLEMENT_CHANGED)
 def settlement_changed(event: WebhookEvent, now: datetime) -> None:
     """Bring a transfer to our bank to what the gateway says of it now."""
     settlements.hear_of(provider=event.provider, gateway_id=event.object_id, now=now)
-
-
-def take_dispute(purchase: Purchase, state: DisputeState, *, now: datetime) -> None:
-    """Bring the dispute of a purchase to what the gateway says of it."""
-    purchase = _settled(purchase, now=now)
-    disputes.apply(purchase_id=purchase.pk, state=state, now=now)
 
 
 def _purchase_of(event: WebhookEvent) -> Purchase | None:
@@ -82,23 +82,6 @@ def _purchase_of(event: WebhookEvent) -> Purchase | None:
     if found is None and event.payment_id:
         found = purchases_there.filter(payment_id=event.payment_id).first()
     return found
-
-
-def _settled(purchase: Purchase, *, now: datetime) -> Purchase:
-    """A refund or dispute may be told of before the payment it is about: that comes first."""
-    if purchase.status != Purchase.Status.SUCCEEDED:
-        purchase = _read_again(purchase, now=now)
-    if purchase.status != Purchase.Status.SUCCEEDED:
-        raise LookupError(f"the purchase {purchase.pk} is not settled")
-    return purchase
-
-
-def _read_again(purchase: Purchase, *, now: datetime) -> Purchase:
-    state = purchases.read(purchase)
-    if state is None:
-        # Told of before it can be read: dropped now, it would be lost if the purchase has expired.
-        raise LookupError(f"the gateway does not know {purchase.reference} yet")
-    return purchases.apply(purchase_id=purchase.pk, state=state, now=now)
 
 
 def _refund_state(purchase: Purchase, refund: Refund) -> RefundState | None:
