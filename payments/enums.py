@@ -72,8 +72,9 @@ GATEWAY_KINDS = (
     TransactionKind.REFUND_RETURNED,
     TransactionKind.REVERSAL,
     TransactionKind.SETTLEMENT,
+    TransactionKind.SETTLEMENT_RETURNED,
 )
-"""What can move a gateway's account. Looked up by day, so there is an index of these kinds alone."""
+"""What can move a gateway's account. Looked up by day: an index holds these kinds alone."""
 
 
 class LotOrigin(TextChoices):

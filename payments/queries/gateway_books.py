@@ -40,7 +40,7 @@ class Posting(NamedTuple):
 
 
 def of_time(*, provider: str, start: datetime, end: datetime) -> list[Posting]:
-    """What occurred from ``start`` (included) to ``end`` (excluded), transfers to the bank apart."""
+    """What occurred from ``start`` to before ``end``; transfers to the bank are left out."""
     found = _entries(provider).filter(
         transaction__occurred_at__gte=start,
         transaction__occurred_at__lt=end,

@@ -149,6 +149,23 @@ def find_out(dispute: Dispute, *, now: datetime) -> Dispute:
     return found or dispute
 
 
+def status_of(state: DisputeState) -> Dispute.Status:
+    """What the gateway says of a dispute, in our words."""
+    status = STATUSES[state.status]
+    return Status.WITHDRAWN if state.is_withdrawn and status == Status.WON else status
+
+
+def fees_of(state: DisputeState) -> dict[str, int]:
+    """What the gateway kept for it so far, less what it gave back: micros by currency."""
+    fees: dict[str, int] = {}
+    if state.fee:
+        fees[state.fee.currency] = state.fee.micros
+    if state.fee_returned:
+        currency = state.fee_returned.currency
+        fees[currency] = fees.get(currency, 0) - state.fee_returned.micros
+    return fees
+
+
 def needs_settling(dispute: Dispute) -> bool:
     """Whether earnings of writers have to be taken, or given back."""
     is_won = dispute.status in (Status.WON, Status.WITHDRAWN)
@@ -251,9 +268,7 @@ def _find_or_make(purchase: Purchase, state: DisputeState, *, now: datetime) -> 
 
 
 def _take_over(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:
-    status = STATUSES[state.status]
-    if state.is_withdrawn and status == Status.WON:
-        status = Status.WITHDRAWN
+    status = status_of(state)
     dispute.is_inquiry = state.is_inquiry
     dispute.evidence_due_at = state.evidence_due_at or dispute.evidence_due_at
     if status == dispute.status:
@@ -303,22 +318,12 @@ def frozen_by(dispute: Dispute) -> str:
 
 
 def _book_fee(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:
-    for currency, target in _fees(state).items():
+    for currency, target in fees_of(state).items():
         rest = target - dispute.fees.get(currency, 0)
         if rest:
             draft = templates.dispute_fee(provider=dispute.provider, currency=currency, fee=rest)
             ledger.post(draft, header(dispute, "fee", now=now))
             dispute.fees[currency] = target
-
-
-def _fees(state: DisputeState) -> dict[str, int]:
-    fees: dict[str, int] = {}
-    if state.fee:
-        fees[state.fee.currency] = state.fee.micros
-    if state.fee_returned:
-        currency = state.fee_returned.currency
-        fees[currency] = fees.get(currency, 0) - state.fee_returned.micros
-    return fees
 
 
 def _post(dispute: Dispute, event: str, draft: templates.Draft, *, now: datetime) -> None:
