@@ -104,19 +104,21 @@ def _check_all(task: Task, states: Iterable[ChargeState], day: date) -> Iterator
         purchase.reference: purchase
         for purchase in Purchase.objects.filter(provider=task.provider, reference__in=references)
     }
-    shared = _shared(task.provider, [state.payment_id for state in states if state.payment_id])
+    shared = _shared(task.provider, [purchase.payment_id for purchase in known.values()])
     for state in states:
         purchase = known.get(state.reference)
         if purchase is None:
-            checked = check(task, state, day=day)
+            yield check(task, state, day=day)
+        elif purchase.payment_id in shared:
+            yield _shared_payment(purchase, state, day=day)
         else:
-            checked = _check(task, state, purchase, day=day, is_shared=state.payment_id in shared)
-        yield checked
+            yield _check(task, state, purchase, day=day)
 
 
 def _shared(provider: str, payment_ids: list[str]) -> set[str]:
     """Payments that more than one purchase claims."""
-    claims = Purchase.objects.filter(provider=provider, payment_id__in=payment_ids)
+    ids = [payment_id for payment_id in payment_ids if payment_id]
+    claims = Purchase.objects.filter(provider=provider, payment_id__in=ids)
     counted = claims.values("payment_id").annotate(claims=Count("pk")).filter(claims__gt=1)
     return set(counted.values_list("payment_id", flat=True))
 
@@ -127,10 +129,7 @@ def _check(
     purchase: Purchase | None,
     *,
     day: date,
-    is_shared: bool = False,
 ) -> Checked:
-    if is_shared and purchase is not None:
-        return _shared_payment(purchase, state, day=day)
     if _agrees(purchase, state):
         return _agreed(purchase, state)
     # Nothing is said of a difference that an old list, or an old row, made up.
@@ -244,17 +243,18 @@ def _another(purchase: Purchase, state: ChargeState, *, day: date) -> Checked:
 
 
 def _shared_payment(purchase: Purchase, state: ChargeState, *, day: date) -> Checked:
-    claims = Purchase.objects.filter(provider=purchase.provider, payment_id=state.payment_id)
-    references = ", ".join(claims.order_by("pk").values_list("reference", flat=True))
+    payment_id = purchase.payment_id
+    claims = Purchase.objects.filter(provider=purchase.provider, payment_id=payment_id)
+    references = list(claims.order_by("pk").values_list("reference", flat=True))
     finding = Finding(
         subject=Subject.CHARGE,
         kind=Kind.DUPLICATE,
-        key=f"payment:{state.payment_id}",
+        key=f"payment:{payment_id}",
         day=day,
-        ours={"claimed by": references, "payment": state.payment_id},
-        theirs=of_charge(state),
-        reference=purchase.reference,
-        gateway_id=state.payment_id,
+        ours={"claimed by": ", ".join(references)},
+        theirs={"payment": payment_id},
+        reference=references[0],
+        gateway_id=payment_id,
         source=source_of(purchase),
     )
     return Checked((finding,), state.amount, source=source_of(purchase))
