@@ -1,5 +1,6 @@
 """Jobs of ``payments``: read the clock, call one service. Each is safe to run twice."""
 
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +29,10 @@ from payments.services import (
     disputes,
     events,
     expiry,
+    gateway_corrections,
     proposals,
     purchases,
+    reconciliation,
     refund_proposals,
     refunds,
     sandbox_deliveries,
@@ -148,6 +151,41 @@ def refund_purchase(*, approval_id: str, **_future: Any) -> None:
 def create_campaign(*, approval_id: str, **_future: Any) -> None:
     """Set up a campaign as two people agreed."""
     _run_approved(approval_id, campaign_proposals.carry_out)
+
+
+@shared_task(name="payments.correct_gateway")
+def correct_gateway(*, approval_id: str, **_future: Any) -> None:
+    """Correct what a gateway holds by our books as two people agreed."""
+    _run_approved(approval_id, gateway_corrections.carry_out)
+
+
+@shared_task(name="payments.reconcile")
+def reconcile(**_future: Any) -> None:
+    """Have every gateway compared with our books over the last days."""
+    window = reconciliation.window_of(now=clock.now())
+    first, last = window.start.date(), (window.end - timedelta(microseconds=1)).date()
+    for provider in gateways.configured():
+        jobs.enqueue(
+            "payments.reconcile_days",
+            provider=provider.value,
+            first=first.isoformat(),
+            last=last.isoformat(),
+        )
+
+
+@shared_task(name="payments.reconcile_days")
+def reconcile_days(*, provider: str, first: str, last: str, **_future: Any) -> None:
+    """Compare one gateway on the first of some days; another job goes on with the rest."""
+    now, day = clock.now(), date.fromisoformat(first)
+    window = reconciliation.window_of(now=now, first=day, last=day)
+    try:
+        reconciliation.reconcile(provider=provider, window=window, now=now)
+    except reconciliation.AlreadyRunning:
+        log.warning("reconciliation_running", provider=provider, day=first)
+        return
+    if first < last:
+        following = (day + timedelta(days=1)).isoformat()
+        jobs.enqueue("payments.reconcile_days", provider=provider, first=following, last=last)
 
 
 @shared_task(name="payments.expire_coins")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 
-from legato_payments.backoffice.sidebar import OPEN_RECEIPTS, QUARANTINED
+from legato_payments.backoffice.sidebar import OPEN, OPEN_RECEIPTS, QUARANTINED
 from legato_payments.lib.pages import cells
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Section, Table, number
@@ -16,6 +16,7 @@ from payments.models import (
     Attempt,
     BankReceipt,
     CoinBalance,
+    Difference,
     Dispute,
     Purchase,
     Refund,
@@ -58,6 +59,8 @@ def cards(person: Person, *, now: datetime) -> list[Card]:
         found += _webhooks(money_in.webhooks_to_do())
     if _may(person, "payments.view_settlement"):
         found += _bank(settlements.to_look_at(on=now.date()), settlements.open_lines().count())
+    if _may(person, "payments.view_difference"):
+        found += _differences(money_in.differences_to_do(now=now))
     if _may(person, "payments.view_coinbalance"):
         found += _coins(money_in.coin_float())
     if _may(person, "revenue.view_earning"):
@@ -180,6 +183,19 @@ def _bank(work: settlements.ToLookAt, open_lines: int) -> list[Card]:
             cells.listing(BankReceipt, OPEN_RECEIPTS),
             Tone.WARN if open_lines else Tone.GOOD,
         ),
+    ]
+
+
+def _differences(work: money_in.DifferencesToDo) -> list[Card]:
+    sums = " · ".join(cells.amount(micros, unit) for unit, micros in work.gap_micros.items())
+    return [
+        Card(
+            "Reconciliation differences",
+            f"{work.open:,}",
+            f"{sums or 'no money'} in doubt; {work.long_open:,} open for over 48 hours",
+            cells.listing(Difference, OPEN),
+            Tone.BAD if work.long_open else Tone.WARN if work.open else Tone.GOOD,
+        )
     ]
 
 

@@ -58,6 +58,10 @@ _BANK = _rights("view", "payments.settlement", "payments.bankstatement", "paymen
 _BANKING = (
     _BANK | _rights("add", "payments.bankstatement") | _rights("change", "payments.bankreceipt")
 )
+_RECONCILIATION = _rights("view", "payments.difference", "payments.reconciliationday")
+_RECONCILES = _RECONCILIATION | _rights(
+    "change", "payments.difference", "payments.reconciliationday"
+)
 _PACKAGES = _rights("view", "payments.coinpackage")
 _SETTINGS = _PACKAGES | _rights(
     "view",
@@ -80,16 +84,19 @@ _LOSSES = _rights("add", "payments.disputeloss") | _rights("change", "payments.c
 """Giving a dispute up, saying who bears its loss, letting its reader spend again."""
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "Operator": (_BOOKS | _SALES | _WRITERS | _GATEWAYS | _BANKING | _ASKS | _GOODWILL | _CARE),
+    "Operator": (
+        _BOOKS | _SALES | _WRITERS | _GATEWAYS | _BANKING | _RECONCILES | _ASKS | _GOODWILL | _CARE
+    ),
     "Approver": (
         _BOOKS
         | _SALES
         | _WRITERS
         | _GATEWAYS
         | _BANK
+        | _RECONCILIATION
         | _DECIDES
         | _LOSSES
-        | _decide("payments.adjust_wallet", "payments.refund_purchase")
+        | _decide("payments.adjust_wallet", "payments.refund_purchase", "payments.correct_gateway")
     ),
     "Support": _BOOKS | _SALES | _WRITERS | _PACKAGES | _ASKS | _GOODWILL,
     "Auditor": (
@@ -98,6 +105,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _WRITERS
         | _GATEWAYS
         | _BANK
+        | _RECONCILIATION
         | _SETTINGS
         | _AUDIT
         | _REQUESTS
@@ -109,6 +117,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _WRITERS
         | _GATEWAYS
         | _BANKING
+        | _RECONCILES
         | _SETTINGS
         | _AUDIT
         | _DECIDES
@@ -122,6 +131,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "payments.adjust_wallet",
             "payments.refund_purchase",
             "payments.change_package",
+            "payments.correct_gateway",
             "payments.set_rate",
             "payments.change_policy",
             "payments.change_approval_rule",

@@ -11,11 +11,12 @@ from django.urls import reverse
 
 from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
-from payments.models import Purchase
+from payments.models import Difference, Purchase
 from payments.queries import approvals, overview
 
 QUARANTINED = f"status__exact={Purchase.Status.QUARANTINED}"
 OPEN_RECEIPTS = "state=open"
+OPEN = f"status__exact={Difference.Status.OPEN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
     "Ledger": [
         Entry("Transactions", "receipt_long", "payments.Transaction"),
         Entry("Accounts & balances", "account_balance", "payments.Account"),
+        Entry("Reconciliation", "rule_settings", "payments.Difference", OPEN, overview.differences),
+        Entry("Gateway days", "calendar_month", "payments.ReconciliationDay"),
         Entry("Settlements", "move_down", "payments.Settlement"),
         Entry("Bank statements", "description", "payments.BankStatement"),
         Entry("Bank lines", "compare_arrows", "payments.BankReceipt", OPEN_RECEIPTS),

@@ -164,6 +164,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.collect_settlements",
         "schedule": crontab(hour=3, minute=10),
     },
+    "reconcile": {"task": "payments.reconcile", "schedule": crontab(hour=4, minute=0)},
 }
 
 LANGUAGE_CODE = "en-gb"

@@ -15,6 +15,7 @@ KINDS = (
     "REFUND_RETURNED",
     "REVERSAL",
     "SETTLEMENT",
+    "SETTLEMENT_RETURNED",
 )
 
 

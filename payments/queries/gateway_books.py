@@ -14,6 +14,9 @@ from payments.models import Entry
 FEES = frozenset({TransactionKind.GATEWAY_FEE, TransactionKind.DISPUTE_FEE})
 """Kinds whose line is what the gateway kept."""
 
+SETTLEMENTS = frozenset({TransactionKind.SETTLEMENT, TransactionKind.SETTLEMENT_RETURNED})
+"""Transfers to the bank, which ``services.settlements`` follows."""
+
 AT_ONCE = 500
 
 
@@ -46,7 +49,7 @@ def of_time(*, provider: str, start: datetime, end: datetime) -> list[Posting]:
         transaction__occurred_at__lt=end,
         transaction__kind__in=GATEWAY_KINDS,
     )
-    return list(_postings(found.exclude(transaction__kind=TransactionKind.SETTLEMENT)))
+    return list(_postings(found.exclude(transaction__kind__in=SETTLEMENTS)))
 
 
 def of_sources(*, provider: str, sources: Collection[Source]) -> dict[Source, list[Posting]]:

@@ -10,11 +10,20 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, F, Max, Min, Q
 
 from legato_payments.lib.gauges import Gauge, Reading
 from payments.enums import Unit
-from payments.models import Attempt, Dispute, OutboxEvent, Refund, Unsealed, WebhookEvent
+from payments.models import (
+    Attempt,
+    Difference,
+    Dispute,
+    OutboxEvent,
+    ReconciliationRun,
+    Refund,
+    Unsealed,
+    WebhookEvent,
+)
 from payments.models.attempts import PATIENCE
 from payments.queries.overview import DUE_SOON
 
@@ -197,6 +206,27 @@ def clearing(now: datetime) -> Iterator[Gauge]:
     )
 
 
+def reconciliation(now: datetime) -> Iterator[Gauge]:
+    """Differences from gateways that wait for a person, and whether anybody still looks for any."""
+    found = Difference.objects.open().values("kind").order_by("kind").annotate(rows=Count("pk"))
+    rows = dict(found.values_list("kind", "rows"))
+    yield Gauge(
+        "legato_reconciliation_breaks",
+        "Open differences between a gateway and our books, by class.",
+        {(("kind", kind.lower()),): rows.get(kind, 0) for kind in Difference.Kind.values},
+    )
+    done = ReconciliationRun.objects.filter(status=ReconciliationRun.Status.DONE)
+    newest = done.order_by("provider").values("provider").annotate(at=Max("started_at"))
+    # Of the gateway that was left alone for longest.
+    since = min((row["at"] for row in newest), default=None)
+    yield _age(
+        "legato_reconciliation_age_seconds",
+        "How long ago the gateway that was compared last of all was.",
+        since,
+        now,
+    )
+
+
 READINGS: dict[str, Reading] = {
     "imbalance": Reading(imbalance),
     "deferred_drift": Reading(deferred_drift, patience=SELDOM),
@@ -208,6 +238,7 @@ READINGS: dict[str, Reading] = {
     "refunds": Reading(refunds),
     "attempts": Reading(attempts),
     "clearing": Reading(clearing),
+    "reconciliation": Reading(reconciliation, patience=SELDOM),
 }
 """What ``lib.gauges`` shows of this app."""
 

@@ -1,15 +1,18 @@
 """Figures of the landing page. Amounts stand per currency; no two currencies are added."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import Abs
 
 from legato_payments.lib.money import Money
 from payments.models import (
     Account,
     Attempt,
     CoinBalance,
+    Difference,
     Dispute,
     Purchase,
     Refund,
@@ -50,6 +53,15 @@ class WebhooksToDo:
 
     failed: int
     waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class DifferencesToDo:
+    """Open differences from gateways, and what they are about in micros by currency, unsigned."""
+
+    open: int
+    long_open: int
+    gap_micros: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,22 @@ def disputes_open() -> int:
 def outcomes_to_look_at(*, now: datetime) -> int:
     """Calls to gateways whose outcome has been unknown for too long."""
     return Attempt.objects.awaiting_finance(now).count()
+
+
+def differences() -> int:
+    """Differences from gateways that nobody has closed."""
+    return Difference.objects.open().count()
+
+
+def differences_to_do(*, now: datetime) -> DifferencesToDo:
+    """The same in full."""
+    found = Difference.objects.open()
+    sums = found.exclude(gap_micros=None).values("currency").order_by("currency")
+    return DifferencesToDo(
+        open=found.count(),
+        long_open=found.long_open(now).count(),
+        gap_micros=dict(sums.annotate(sum=Sum(Abs("gap_micros"))).values_list("currency", "sum")),
+    )
 
 
 def coin_float() -> Float:

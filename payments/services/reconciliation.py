@@ -11,7 +11,6 @@ run that is cut off has done no harm, and the next one goes over the same days a
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from uuid import UUID
 
 import structlog
 from django.db.models import F, Q
@@ -19,23 +18,23 @@ from django.db.transaction import atomic
 
 from legato_payments.lib.errors import Conflict, Invalid
 from legato_payments.lib.failpoints import failpoint
+from legato_payments.lib.jobs import enqueue
 from payments import audit
 from payments.gateways import registry
 from payments.gateways.values import Window
-from payments.models import Attempt, Difference, Dispute, Purchase, ReconciliationDay, Refund
+from payments.models import Difference, ReconciliationDay
 from payments.models import ReconciliationRun as Run
-from payments.queries.gateway_books import Source
+from payments.models.reconciliation import DifferenceQuerySet
 from payments.services import differences
+from payments.services import reconciliation_again as again
 from payments.services import reconciliation_charges as charges
 from payments.services import reconciliation_disputes as disputes
 from payments.services import reconciliation_lines as lines
 from payments.services import reconciliation_refunds as refunds
 from payments.services.reconciliation_findings import (
-    Checked,
     Counts,
     Finding,
     Identity,
-    Kind,
     Subject,
     Tally,
     Task,
@@ -52,13 +51,6 @@ LEASE = timedelta(hours=1)
 """How long a run may take before another may begin: its worker died, then."""
 
 MOST_DAYS = 400
-
-MOST_OLDER = 200
-"""Open differences of other days that a run looks at again."""
-
-ATTEMPT = "attempt:"
-
-OPERATIONS = {"charge": Subject.CHARGE, "refund": Subject.REFUND}
 
 
 class AlreadyRunning(Conflict):
@@ -161,7 +153,7 @@ def reconcile(
     try:
         seen = _compare(task, window, report, run, progress)
         report.resolved = _resolve(provider, window, seen, now=now)
-        report.resolved += _look_at_older(task, window)
+        report.resolved += again.look_at(task, _of_other_days(provider, window))
     except Exception as error:
         # Whatever went wrong, the next run must not wait for this one's lease.
         _finish(run, report, Run.Status.FAILED, now=now, error=f"{type(error).__name__}: {error}")
@@ -170,30 +162,28 @@ def reconcile(
     return report
 
 
-def fetch_again(*, difference_id: UUID, actor: str, now: datetime) -> Difference:
-    """Ask the gateway about the object of one open difference, and act on it.
-
-    A difference of a line or a balance has no object: its whole day is compared again.
+@atomic
+def ask_for(*, provider: str, first: date, last: date, actor: str, now: datetime) -> None:
+    """Have some days of a gateway compared by a job.
 
     Raises:
-        differences.DifferenceUnknown, differences.DifferenceClosed: As they say.
-        AlreadyRunning: Its day is being compared anyway.
-        base.GatewayError: The gateway does not answer.
+        WindowUnsound: They end before they begin, lie ahead, or are too many.
     """
-    row = Difference.objects.filter(pk=difference_id).first()
-    if row is None:
-        raise differences.DifferenceUnknown
-    if row.status != Difference.Status.OPEN:
-        raise differences.DifferenceClosed
-    checked = _check_again(Task(provider=row.provider, now=now), row)
-    if checked is None:
-        window = window_of(now=now, first=row.day, last=row.day)
-        reconcile(provider=row.provider, window=window, now=now, actor=actor)
-    else:
-        _take_over(row, checked, now=now)
-    row.refresh_from_db()
-    _tell_fetched(row, actor=actor, now=now)
-    return row
+    window_of(now=now, first=first, last=last)
+    audit.record(
+        actor=actor,
+        action="payments.reconciliation.asked",
+        object_type="gateway",
+        object_id=provider,
+        now=now,
+        after={"from": first.isoformat(), "to": last.isoformat()},
+    )
+    enqueue(
+        "payments.reconcile_days",
+        provider=provider,
+        first=first.isoformat(),
+        last=last.isoformat(),
+    )
 
 
 def _compare(
@@ -221,7 +211,7 @@ def _compare(
         if run is not None:
             _keep_days(run, report.days, part.start.date())
     tally = Tally(window.start.date())
-    for finding in _attempts(task):
+    for finding in again.unresolved_attempts(task):
         tally.report(finding)
     return seen | _write(task, tally, report, is_dry_run=run is None)
 
@@ -277,31 +267,12 @@ def _keep_days(run: Run, reports: list[DayReport], day: date) -> None:
             )
 
 
-def _attempts(task: Task) -> Iterator[Finding]:
-    """Calls whose outcome nobody has found out for a day."""
-    for attempt in Attempt.objects.awaiting_finance(task.now).filter(provider=task.provider):
-        subject = OPERATIONS.get(attempt.operation, Subject.DISPUTE)
-        yield Finding(
-            subject=subject,
-            kind=Kind.STATUS,
-            key=f"{ATTEMPT}{attempt.pk}",
-            day=attempt.created_at.date(),
-            ours={
-                "status": attempt.state,
-                "asked for": attempt.operation,
-                "key": attempt.key,
-                "error": attempt.error,
-            },
-            theirs=None,
-            reference=attempt.reference,
-            source=Source(attempt.object_type, attempt.object_id),
-        )
-
-
 def _resolve(provider: str, window: Window, seen: set[Identity], *, now: datetime) -> int:
     """Close what stood on these days and was not found again."""
     days = Q(day__gte=window.start.date(), day__lte=_last_day(window))
-    here = Difference.objects.open().filter(days | Q(key__startswith=ATTEMPT), provider=provider)
+    here = Difference.objects.open().filter(
+        days | Q(key__startswith=again.ATTEMPT), provider=provider
+    )
     ours = here.exclude(subject=Subject.SETTLEMENT)
     gone = [row.pk for row in ours if (row.subject, row.kind, row.key) not in seen]
     return differences.resolve(
@@ -309,72 +280,9 @@ def _resolve(provider: str, window: Window, seen: set[Identity], *, now: datetim
     )
 
 
-def _look_at_older(task: Task, window: Window) -> int:
-    """Ask again about open differences of other days, those not seen for longest first."""
-    older = Difference.objects.open().filter(provider=task.provider)
-    older = older.filter(Q(day__lt=window.start.date()) | Q(day__gt=_last_day(window)))
-    older = older.exclude(last_seen_at__gte=task.now).order_by("last_seen_at", "pk")
-    resolved = 0
-    for row in older[:MOST_OLDER]:
-        checked = _check_again(task, row)
-        if checked is not None:
-            resolved += _take_over(row, checked, now=task.now)
-    return resolved
-
-
-def _take_over(row: Difference, checked: Checked, *, now: datetime) -> int:
-    """Write down what an object came to; close its difference when that is gone."""
-    for finding in checked.findings:
-        differences.record(finding, provider=row.provider, now=now)
-    if (row.subject, row.kind, row.key) in {one.identity for one in checked.findings}:
-        return 0
-    return differences.resolve(Difference.objects.filter(pk=row.pk), actor=ACTOR, now=now)
-
-
-def _check_again(task: Task, row: Difference) -> Checked | None:
-    """Compare the object of a difference once more; ``None`` where it has none."""
-    if row.subject in (Subject.LEDGER_LINE, Subject.BALANCE, Subject.SETTLEMENT):
-        return None
-    if row.key.startswith(ATTEMPT):
-        found = tuple(one for one in _attempts(task) if one.key == row.key)
-        return Checked(found)
-    if row.object_id and row.kind != Kind.DUPLICATE:
-        return _check_object(task, row)
-    return _check_theirs(task, row)
-
-
-def _check_object(task: Task, row: Difference) -> Checked | None:
-    by_kind = {"purchase": Purchase, "refund": Refund, "dispute": Dispute}
-    model = by_kind.get(row.object_type)
-    ours = model._default_manager.filter(pk=row.object_id).first() if model else None  # noqa: SLF001
-    match ours:
-        case Purchase():
-            return charges.check_ours(task, ours, day=row.day)
-        case Refund():
-            return refunds.check_ours(task, ours, day=row.day)
-        case Dispute():
-            return disputes.check_ours(task, ours, day=row.day)
-        case _:
-            return None
-
-
-def _check_theirs(task: Task, row: Difference) -> Checked | None:
-    """What only the gateway has, by its own id."""
-    if row.subject == Subject.REFUND:
-        refund = refunds.fetch(task.provider, row.gateway_id)
-        return refunds.check(task, refund, day=row.day) if refund else None
-    if row.subject == Subject.DISPUTE:
-        dispute = disputes.fetch(task.provider, row.gateway_id)
-        return disputes.check(task, dispute, day=row.day) if dispute else None
-    charge = charges.fetch(
-        task.provider,
-        reference=(row.theirs or {}).get("reference", row.reference),
-        gateway_id=row.gateway_id,
-        at=_start_of(row.day),
-    )
-    is_it = charge is not None and row.gateway_id in (charge.payment_id, charge.gateway_id)
-    # Two payments with one reference: which of them a gateway shows is not ours to choose.
-    return charges.check(task, charge, day=row.day) if charge and is_it else None
+def _of_other_days(provider: str, window: Window) -> DifferenceQuerySet:
+    others = Q(day__lt=window.start.date()) | Q(day__gt=_last_day(window))
+    return Difference.objects.open().filter(others, provider=provider)
 
 
 @atomic
@@ -420,17 +328,6 @@ def _finish(
         repaired=report.repaired,
         found=len(report.open),
         resolved=report.resolved,
-    )
-
-
-def _tell_fetched(row: Difference, *, actor: str, now: datetime) -> None:
-    audit.record(
-        actor=actor,
-        action="payments.difference.fetched",
-        object_type="difference",
-        object_id=row.pk,
-        now=now,
-        after={"status": row.status},
     )
 
 

@@ -22,6 +22,7 @@ from payments.models import (
     BankReceipt,
     CoinBalance,
     CoinPackage,
+    Difference,
     Dispute,
     Policy,
     Purchase,
@@ -37,9 +38,11 @@ from payments.services import (
     campaigns,
     currency_rates,
     customers,
+    differences,
     packages,
     proposals,
     purchases,
+    reconciliation,
     settlements,
     tax_rules,
 )
@@ -103,6 +106,7 @@ def busy(superuser: User) -> None:
         reason=EVIL,
         now=now,
     )
+    _reconcile(now)
 
 
 def sell_more(*, now: datetime) -> None:
@@ -325,3 +329,11 @@ def _pay_back_and_dispute(now: datetime) -> None:
     evidence = {"message": EVIL, "customer_email": "ada.lovelace@example.com"}
     Dispute.objects.filter(pk=case.pk).update(reason=EVIL, evidence=evidence, answered_by=EVIL)
     CoinBalance.objects.filter(user_id="reader-11").update(blocked_by=EVIL)
+
+
+def _reconcile(now: datetime) -> None:
+    today = reconciliation.window_of(now=now + timedelta(seconds=1), first=now.date())
+    reconciliation.reconcile(provider="SANDBOX", window=today, now=now)
+    for row in Difference.objects.open():
+        differences.note(difference_id=row.pk, text=EVIL, actor=EVIL, now=now)
+        differences.take(difference_id=row.pk, owner=EVIL, actor=EVIL, now=now)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import factories
 from tests.payments.reconciliation import scenes
 
 
@@ -12,9 +13,4 @@ def _neighbours(rates: None) -> None:
     scenes.sale("neighbour-2", currency="NGN")
     scenes.refund(scenes.sale("neighbour-3", currency="CAD"))
     scenes.dispute(scenes.sale("neighbour-4"))
-    factories_unpaid()
-
-
-def factories_unpaid() -> None:
-    """Somebody opened a page and went away."""
-    scenes.factories.start_purchase("neighbour-5")
+    factories.start_purchase("neighbour-5")  # opened a page and went away

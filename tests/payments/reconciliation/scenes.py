@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from legato_payments.lib.ids import uuid7
+from payments.gateways.registry import charge_gateway
 from payments.gateways.sandbox import books
 from payments.gateways.sandbox import disputes as sandbox_disputes
 from payments.gateways.sandbox import refunds as sandbox_refunds
@@ -58,7 +59,7 @@ def refund_there(purchase: Purchase, minor: int, *, now: datetime = NOW) -> Sand
 def refund_state(row: SandboxRefund | Refund) -> RefundState:
     """What the gateway says of a refund."""
     gateway_id = row.pk if isinstance(row, SandboxRefund) else row.gateway_id
-    state = factories.charge_gateway(SANDBOX).get_refund(
+    state = charge_gateway(SANDBOX).get_refund(
         reference="", payment_id="", charge_reference="", gateway_id=str(gateway_id)
     )
     assert state is not None
@@ -77,7 +78,7 @@ def dispute_there(purchase: Purchase, *, now: datetime = NOW, **facts: Any) -> S
 
 def dispute_state(row: SandboxDispute) -> DisputeState:
     """What the gateway says of a dispute."""
-    state = factories.charge_gateway(SANDBOX).get_dispute(gateway_id=row.pk)
+    state = charge_gateway(SANDBOX).get_dispute(gateway_id=row.pk)
     assert state is not None
     return state
 
