@@ -94,11 +94,12 @@ def of_day(
         _look_up(task, missing, tally)
         found = _sources(task.provider, lines)
 
-    postings = gateway_books.of_time(provider=task.provider, start=window.start, end=window.end)
-    comparison = _Comparison(task, window.start.date(), tally, found, is_closed)
-    comparison.add_lines(of_the_day)
-    comparison.add_postings(postings, listed={found[line.id] for line in lines if line.id in found})
-    return comparison.finish()
+    comparison = _Comparison(task, window, tally, found, is_closed)
+    books = comparison.of(of_the_day, lines)
+    if comparison.is_stale:
+        # Something of another day was repaired meanwhile: its postings count, too.
+        books = _Comparison(task, window, tally, found, is_closed).of(of_the_day, lines)
+    return books
 
 
 def _sources(provider: str, lines: Iterable[LedgerLine]) -> dict[str, Source]:
@@ -190,13 +191,15 @@ class _Comparison:
     def __init__(
         self,
         task: Task,
-        day: date,
+        window: Window,
         tally: Tally,
         found: dict[str, Source],
         is_closed: Callable[[Finding], bool],
     ) -> None:
+        self.is_stale = False
         self._task = task
-        self._day = day
+        self._window = window
+        self._day = window.start.date()
         self._tally = tally
         self._found = found
         self._is_closed = is_closed
@@ -206,7 +209,17 @@ class _Comparison:
         self._foreign: dict[str, list[Posting]] = {}
         self._unlisted: set[Source] = set()
 
-    def add_lines(self, lines: Iterable[LedgerLine]) -> None:
+    def of(self, of_the_day: Iterable[LedgerLine], around: Iterable[LedgerLine]) -> Day:
+        """Compare the lines of the day with our postings; those around midnight are there, too."""
+        self._add_lines(of_the_day)
+        postings = gateway_books.of_time(
+            provider=self._task.provider, start=self._window.start, end=self._window.end
+        )
+        listed = {self._found[line.id] for line in around if line.id in self._found}
+        self._add_postings(postings, listed=listed)
+        return self._finish()
+
+    def _add_lines(self, lines: Iterable[LedgerLine]) -> None:
         """What the gateway has."""
         for line in lines:
             totals = self._books.of(line.gross.currency)
@@ -220,7 +233,7 @@ class _Comparison:
                 self._lines.setdefault(source, []).append(line)
                 self._move(source, line.gross.currency, line.net.micros)
 
-    def add_postings(self, postings: Iterable[Posting], *, listed: set[Source]) -> None:
+    def _add_postings(self, postings: Iterable[Posting], *, listed: set[Source]) -> None:
         """What we have; ``listed`` are the objects that the gateway's book names about then."""
         for posting in postings:
             totals = self._books.of(posting.currency)
@@ -235,7 +248,7 @@ class _Comparison:
             elif posting.source.type != CORRECTION:
                 self._foreign.setdefault(posting.currency, []).append(posting)
 
-    def finish(self) -> Day:
+    def _finish(self) -> Day:
         """Tell what of the gaps agrees elsewhere and what differs."""
         life = gateway_books.of_sources(provider=self._task.provider, sources=self._gaps)
         for source, gaps in self._gaps.items():
@@ -259,7 +272,8 @@ class _Comparison:
         if any(self._gaps[source].values()) and source not in self._tally.sources:
             checked = _check_source(self._task, source, self._day)
             self._tally.add(checked, is_of_the_day=False)
-        if self._tally.of_source(source):
+            self.is_stale |= checked.is_repaired
+        if self.is_stale or self._tally.of_source(source):
             return
         for line in self._lines.get(source, []):
             self._compare(source, line, life)
