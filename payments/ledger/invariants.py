@@ -156,6 +156,32 @@ CHECKS: dict[str, str] = {
         FROM booked b LEFT JOIN lines l USING (purchase_id, jurisdiction)
         WHERE l.tax IS NULL
     """,
+    "gateways": """
+        SELECT 'purchase ' || p.id,
+               'was paid with ' || p.price_micros + p.tax_micros || ' and cost '
+                   || coalesce(p.fee_micros, 0) || ', the gateway''s account says '
+                   || coalesce(e.paid, 0) || ' and ' || coalesce(e.fee, 0)
+        FROM payments_purchase p
+        LEFT JOIN (
+            SELECT t.source_id, a.code,
+                   sum(e.amount) FILTER (WHERE t.kind = 'COIN_PURCHASE') AS paid,
+                   -sum(e.amount) FILTER (WHERE t.kind = 'GATEWAY_FEE') AS fee
+            FROM payments_transaction t
+            JOIN payments_entry e ON e.transaction_id = t.id
+            JOIN payments_account a ON a.id = e.account_id AND a.code LIKE 'gateway:%'
+            WHERE t.source_type = 'purchase'
+            GROUP BY t.source_id, a.code
+        ) e ON e.source_id = p.id::text AND e.code = 'gateway:' || lower(p.provider)
+        WHERE p.status = 'SUCCEEDED'
+          AND (coalesce(e.paid, 0) <> p.price_micros + p.tax_micros
+               OR coalesce(e.fee, 0) <> coalesce(p.fee_micros, 0))
+    """,
+    "corrections": """
+        SELECT 'transaction ' || t.id, 'corrects a gateway''s balance and closes no difference'
+        FROM payments_transaction t
+        LEFT JOIN payments_difference d ON d.transaction_id = t.id
+        WHERE t.kind = 'CORRECTION' AND d.id IS NULL
+    """,
     "campaigns": """
         SELECT 'campaign ' || c.id,
                'counts ' || c.coins_granted || ' coins, its grants come to '

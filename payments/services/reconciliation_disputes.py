@@ -147,9 +147,14 @@ def _missing(purchase: Purchase | None, state: DisputeState, day: date, why: str
         | ({"not repaired": why} if why else {}),
         reference=purchase.reference if purchase else state.charge_reference,
         gateway_id=state.gateway_id,
-        gap=-state.amount if state.holds_funds else None,
+        gap=_taken(state) if state.holds_funds else None,
         is_repairable=not why,
     )
+
+
+def _taken(state: DisputeState) -> Money:
+    kept = disputes.fees_of(state).get(state.amount.currency, 0)
+    return -(state.amount + Money(kept, state.amount.currency))
 
 
 def _finding(dispute: Dispute, state: DisputeState | None, kind: Kind, day: date) -> Finding:

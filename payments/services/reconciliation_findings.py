@@ -135,7 +135,7 @@ class Tally:
 
     def of_gateway_id(self, gateway_id: str) -> list[Finding]:
         """What was found about one object of the gateway's."""
-        return self._by_gateway_id.get(gateway_id, [])
+        return self._by_gateway_id.get(gateway_id, []) if gateway_id else []
 
 
 def of_purchase(purchase: Purchase) -> dict[str, str]:

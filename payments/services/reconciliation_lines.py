@@ -37,6 +37,9 @@ SLACK = timedelta(hours=1)
 SETTLEMENTS = frozenset({LineKind.SETTLEMENT, LineKind.SETTLEMENT_FAILURE})
 """Transfers to the bank, which are compared with the bank's statements."""
 
+ONCE = frozenset({LineKind.CHARGE, LineKind.REFUND})
+"""What happens to an object once; a dispute may be won, lost, and won again."""
+
 CORRECTION = "difference"
 """Source of what two people corrected: explained, whatever the day."""
 
@@ -174,7 +177,7 @@ def _report_unknown(task: Task, line: LedgerLine, tally: Tally) -> None:
             ours=None,
             theirs=of_line(line),
             reference=line.reference,
-            gateway_id=line.source_id or line.id,
+            gateway_id=line.id,
             gap=line.net,
         )
         tally.report(finding)
@@ -227,7 +230,8 @@ class _Comparison:
             totals.their_fee += line.fee.micros
             source = self._found.get(line.id)
             if source is None:
-                about = self._tally.of_gateway_id(line.source_id or line.id)
+                about = self._tally.of_gateway_id(line.source_id)
+                about = about or self._tally.of_gateway_id(line.id)
                 totals.unexplained += line.net.micros * self._is_open(about)
             else:
                 self._lines.setdefault(source, []).append(line)
@@ -275,8 +279,13 @@ class _Comparison:
             self.is_stale |= checked.is_repaired
         if self.is_stale or self._tally.of_source(source):
             return
+        booked: set[LineKind] = set()
         for line in self._lines.get(source, []):
-            self._compare(source, line, life)
+            if line.kind in booked & ONCE:
+                self._report_twice(source, line)
+            else:
+                self._compare(source, line, life)
+            booked.add(line.kind)
         if source in self._unlisted:
             self._report_unlisted(source, life)
 
@@ -303,6 +312,22 @@ class _Comparison:
                 gateway_id=line.source_id,
                 source=source,
                 gap=line.net - (expected.gross - expected.fee),
+            )
+        )
+
+    def _report_twice(self, source: Source, line: LedgerLine) -> None:
+        self._tally.report(
+            Finding(
+                subject=Subject.LEDGER_LINE,
+                kind=Kind.DUPLICATE,
+                key=line.id,
+                day=self._day,
+                ours={source.type: source.id, "booked": "once"},
+                theirs=of_line(line),
+                reference=line.reference,
+                gateway_id=line.source_id,
+                source=source,
+                gap=line.net,
             )
         )
 

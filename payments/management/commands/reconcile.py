@@ -134,7 +134,9 @@ def _as_csv(reports: Sequence[Report]) -> str:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for report in reports:
-        writer.writerows({**row, **row.pop("open")} for row in _rows(report))
+        for row in _rows(report):
+            counted = row.pop("open")
+            writer.writerow(row | counted)
     return out.getvalue().rstrip("\n")
 
 
