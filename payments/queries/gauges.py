@@ -206,8 +206,8 @@ def clearing(now: datetime) -> Iterator[Gauge]:
     )
 
 
-def reconciliation(now: datetime) -> Iterator[Gauge]:
-    """Differences from gateways that wait for a person, and whether anybody still looks for any."""
+def differences(_now: datetime) -> Iterator[Gauge]:
+    """Differences from gateways that wait for a person."""
     found = Difference.objects.open().values("kind").order_by("kind").annotate(rows=Count("pk"))
     rows = dict(found.values_list("kind", "rows"))
     yield Gauge(
@@ -215,14 +215,16 @@ def reconciliation(now: datetime) -> Iterator[Gauge]:
         "Open differences between a gateway and our books, by class.",
         {(("kind", kind.lower()),): rows.get(kind, 0) for kind in Difference.Kind.values},
     )
+
+
+def reconciliation(now: datetime) -> Iterator[Gauge]:
+    """Whether anybody still looks for differences."""
     done = ReconciliationRun.objects.filter(status=ReconciliationRun.Status.DONE)
     newest = done.order_by("provider").values("provider").annotate(at=Max("started_at"))
-    # Of the gateway that was left alone for longest.
-    since = min((row["at"] for row in newest), default=None)
     yield _age(
         "legato_reconciliation_age_seconds",
-        "How long ago the gateway that was compared last of all was.",
-        since,
+        "Since the gateway that was left alone for longest was compared; 0 before the first time.",
+        min((row["at"] for row in newest), default=None),
         now,
     )
 
@@ -238,6 +240,7 @@ READINGS: dict[str, Reading] = {
     "refunds": Reading(refunds),
     "attempts": Reading(attempts),
     "clearing": Reading(clearing),
+    "differences": Reading(differences, patience=SELDOM),
     "reconciliation": Reading(reconciliation, patience=SELDOM),
 }
 """What ``lib.gauges`` shows of this app."""

@@ -35,7 +35,12 @@ WRITTEN_ONCE = [
     "revenue_earning",
 ]
 
-SEALS_AND_DECISIONS = ["payments_approvaldecision", "payments_auditseal", "payments_seal"]
+SEALS_AND_DECISIONS = [
+    "payments_approvaldecision",
+    "payments_auditseal",
+    "payments_differencenote",
+    "payments_seal",
+]
 """Written once as well; their own tests fill them."""
 
 TABLES = (*WRITTEN_ONCE, "payments_account", "payments_coinlot", "payments_coinbalance")

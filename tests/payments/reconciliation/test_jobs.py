@@ -93,12 +93,14 @@ def test_fetching_a_line_again_has_its_day_compared(sent: Sent, monthly_fee: San
 
 
 def test_prometheus_is_told_how_many_are_open(monthly_fee: SandboxLine) -> None:
-    breaks, age = gauges.reconciliation(scenes.LATER)
+    [breaks] = gauges.differences(scenes.LATER)
+    [age] = gauges.reconciliation(scenes.LATER)
     assert set(breaks.values.values()) == {0}
     assert age.values == {(): 0}
 
     scenes.run()
-    breaks, age = gauges.reconciliation(scenes.LATER + timedelta(hours=2))
+    [breaks] = gauges.differences(scenes.LATER)
+    [age] = gauges.reconciliation(scenes.LATER + timedelta(hours=2))
 
     assert breaks.name == "legato_reconciliation_breaks"
     assert breaks.values[(("kind", "missing_here"),)] == 1
