@@ -117,9 +117,8 @@ CHECKS: dict[str, str] = {
     "purchases": """
         SELECT 'purchase ' || p.id,
                'is ' || p.status || ' with ' || p.coins + p.bonus_coins - p.debt_coins
-                   || ' coins worth ' || p.value_micros - p.debt_micros
-                   || ', its lot has ' || coalesce(l.coins, 0) || ' worth '
-                   || coalesce(l.value_micros, 0)
+                   || ' coins worth ' || p.value_micros - p.debt_micros || ', its lot has '
+                   || coalesce(l.coins, 0) || ' worth ' || coalesce(l.value_micros, 0)
         FROM payments_purchase p
         LEFT JOIN payments_coinlot l ON l.purchase_id = p.id AND l.origin = 'PURCHASE'
         WHERE CASE p.status WHEN 'SUCCEEDED'
