@@ -51,12 +51,14 @@ REFUND = [
 GRANT = ["grant.issued", "grant.counted"]
 ADJUST = ["approval.claimed", "adjustment.posted", "approval.carried_out"]
 EXPIRE = ["expiry.used", "expiry.posted", "expiry.told"]
+RECONCILE = ["reconciliation.begun", "settle.posted"]
+CORRECT = ["correction.posted"]
 SEAL = ["seal.linked"]
 PUBLISH = ["events.numbered"]
 
 ALL = [
     *(*REMOTE, *SETTLE, *LOCAL, *SPEND, *TIP, *GIFT, *REFUND),
-    *(*GRANT, *ADJUST, *EXPIRE, *SEAL, *PUBLISH),
+    *(*GRANT, *ADJUST, *EXPIRE, *SEAL, *PUBLISH, *CORRECT, "reconciliation.begun"),
     *("attempt.written", "attempt.answered"),
     *("money_refund.posted", "money_refund.created", *MONEY_REFUND_ENDS, *DISPUTE),
 ]
