@@ -127,7 +127,7 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
     buyer = readers[purchase.user_id]
     if impact.uncovered_micros and not impact.is_covered:
         buyer.debt_micros += owed
-        buyer.blocked_by = disputes.frozen_by(dispute)
+        buyer.blocked_by = dispute.freezer
         buyer.save(update_fields=["debt_micros", "blocked_by"])
     DisputeLoss.objects.create(
         dispute=dispute,
@@ -158,7 +158,7 @@ def _take_coins(
             transaction_id=transaction_id,
         )
         # Of a payment that is disputed in part, the rest of the coins is the reader's again.
-        holds.release(wallet=wallet, lots=lots, by=disputes.frozen_by(dispute))
+        holds.release(wallet=wallet, lots=lots, by=dispute.freezer)
 
 
 def _undo(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -> None:
@@ -198,7 +198,7 @@ def _forgive(dispute: Dispute, loss: DisputeLoss, buyer: CoinBalance, *, now: da
     """The buyer owes nothing for it any more; what was paid of the debt comes back as coins."""
     open_debt = min(buyer.debt_micros, loss.reader_micros)
     buyer.debt_micros -= open_debt
-    if buyer.blocked_by == disputes.frozen_by(dispute):
+    if buyer.blocked_by == dispute.freezer:
         buyer.blocked_by = ""
     buyer.save(update_fields=["debt_micros", "blocked_by"])
     paid = loss.reader_micros - open_debt

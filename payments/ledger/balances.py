@@ -14,7 +14,7 @@ from django.db.transaction import atomic
 
 from payments.enums import LotOrigin, Unit
 from payments.ledger import chart
-from payments.models import Account, CoinBalance, CoinLot, LotUse
+from payments.models import Account, CoinBalance, CoinLot, Dispute, LotUse
 
 RESTORED_FOR = timedelta(days=7)
 """Promotional coins that come back do not end sooner than this (ledger.md, section 2)."""
@@ -186,7 +186,7 @@ def restore(
     """Give used coins back as child lots of the same value, priority, expiry and purchase.
 
     Positions are never used a second time, so the coins come back as new ones. Those that expire
-    can be used for ``restored_for`` at least.
+    can be used for ``restored_for`` at least. Those of a disputed purchase come back frozen.
     """
     return [
         issue(
@@ -201,12 +201,20 @@ def restore(
                 parent=use.lot,
                 priority=use.lot.priority,
                 expires_at=use.lot.expires_at and max(use.lot.expires_at, now + restored_for),
-                frozen_by=use.lot.frozen_by,
+                frozen_by=_freezer_of(use.lot),
                 created_at=now,
             ),
         )
         for use in uses
     ]
+
+
+def _freezer_of(lot: CoinLot) -> str:
+    # Not the parent's: one that was used up before the dispute was not frozen by it.
+    if lot.purchase_id is None:
+        return lot.frozen_by
+    dispute = Dispute.objects.freezing().filter(purchase=lot.purchase_id).order_by("pk").first()
+    return dispute.freezer if dispute else ""
 
 
 def pass_on(

@@ -18,6 +18,11 @@ class DisputeQuerySet(DueQuerySet["Dispute"]):
         """Disputes that are not decided yet."""
         return self.filter(status__in=Dispute.OPEN)
 
+    def freezing(self) -> "DisputeQuerySet":
+        """Disputes that keep the coins of their purchase out of reach, until the end is booked."""
+        undecided = Q(status__in=Dispute.OPEN, is_inquiry=False)
+        return self.filter(undecided | Q(status=Dispute.Status.LOST, booked="HELD"))
+
     def in_the_way(self) -> "DisputeQuerySet":
         """Disputes that decide what is paid back of a purchase: undecided, or lost."""
         return self.filter(Q(status__in=Dispute.OPEN, is_inquiry=False) | ~Q(booked="NONE"))
@@ -92,6 +97,11 @@ class Dispute(DueRow):
 
     def __str__(self) -> str:
         return f"dispute {self.gateway_id}"
+
+    @property
+    def freezer(self) -> str:
+        """What lots and wallets say that it froze or blocked."""
+        return f"dispute:{self.pk}"
 
 
 class DisputeLoss(models.Model):

@@ -295,7 +295,7 @@ def _hold(dispute: Dispute, *, now: datetime) -> None:
 def _move_lots(
     dispute: Dispute, readers: Iterable[CoinBalance], *, freeze: bool, now: datetime
 ) -> None:
-    by = frozen_by(dispute)
+    by = dispute.freezer
     changed = []
     for wallet in readers:
         lots = holds.unused_lots(purchase_id=dispute.purchase_id, wallet=wallet)
@@ -310,11 +310,6 @@ def _move_lots(
             for wallet in changed
         ]
     )
-
-
-def frozen_by(dispute: Dispute) -> str:
-    """What lots say that a dispute froze."""
-    return f"dispute:{dispute.pk}"
 
 
 def _book_fee(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:

@@ -167,6 +167,32 @@ class TestOpened:
         assert (wallet().coins, wallet().held) == (0, 6_600)
         sound()
 
+    def test_so_does_one_that_took_the_last_coins(self) -> None:
+        purchase = bought()
+        spend(6_600)
+        sale = Earning.objects.get().transaction_id
+        hear(opened(purchase))
+
+        reversals.reverse(transaction_id=sale, actor="staff:7", reason="a test", now=LATER)
+
+        assert (wallet().coins, wallet().held) == (0, 6_600)
+        sound()
+
+    def test_coins_of_a_refund_that_fails_meanwhile_come_back_held(self) -> None:
+        purchase = factories.start_purchase(saved_method="pm_refund_fails")
+        asked = refunds.start(
+            refund_id=uuid7(),
+            request=refunds.Request(purchase_id=purchase.pk, reason="no", actor="user:x"),
+            now=LATER,
+        )
+        hear(opened(purchase, amount="39.99"))
+        sandbox_refunds.advance(now=LATER)
+
+        refunds.poll(refund_id=asked.pk, now=LATER + timedelta(minutes=1))
+
+        assert (wallet().coins, wallet().held) == (0, 6_600)
+        sound()
+
     def test_of_a_purchase_we_do_not_know_to_be_paid_settles_it_first(self) -> None:
         purchase = factories.start_purchase()
         from_gateway = factories.charge_of(purchase)
