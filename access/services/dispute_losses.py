@@ -123,6 +123,7 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
     )
     failpoint("dispute.lost")
     _take_coins(dispute, impact, readers, transaction_id=transaction_id)
+    disputes.freeze_for_others(dispute, readers.values(), now=now)
     taken = clawbacks.claw_back(parts=parts, transaction_id=transaction_id, occurred_at=now)
     buyer = readers[purchase.user_id]
     if impact.uncovered_micros and not impact.is_covered:

@@ -101,10 +101,17 @@ def win(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> N
         failpoint("dispute.won")
     readers = list(readers)
     _move_lots(dispute, readers, freeze=False, now=now)
-    for other in dispute.purchase.disputes.open().filter(is_inquiry=False).exclude(pk=dispute.pk):
-        _move_lots(other, readers, freeze=True, now=now)
+    freeze_for_others(dispute, readers, now=now)
     dispute.booked = Booked.NONE
     dispute.closed_at = now
+
+
+def freeze_for_others(
+    dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime
+) -> None:
+    """What a dispute does not hold any more, another one of the purchase may still hold."""
+    for other in dispute.purchase.disputes.freezing().exclude(pk=dispute.pk).order_by("pk"):
+        _move_lots(other, readers, freeze=True, now=now)
 
 
 def poll(*, dispute_id: UUID, now: datetime) -> None:

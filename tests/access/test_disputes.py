@@ -407,6 +407,41 @@ class TestLost:
         assert books.fingerprint() == before
 
 
+class TestTwoOfOnePurchase:
+    def test_what_one_leaves_the_other_still_holds(self) -> None:
+        purchase = bought()
+        first, second = opened(purchase, amount="10.00"), opened(purchase, amount="5.00")
+        hear(first)
+        hear(second)
+
+        sandbox_disputes.lose(dispute_id=first.pk, now=LATER)
+        hear(first)
+
+        left = 6_600 - DisputeLoss.objects.get().coins
+        assert (wallet().coins, wallet().held) == (0, left)
+        sandbox_disputes.win(dispute_id=second.pk, now=LATER)
+        hear(second)
+        assert (wallet().coins, wallet().held) == (left, 0)
+        sound()
+
+    def test_one_that_is_lost_holds_until_its_loss_is_booked(self) -> None:
+        purchase = bought()
+        first, second = opened(purchase, amount="10.00"), opened(purchase, amount="5.00")
+        hear(first)
+        sandbox_disputes.lose(dispute_id=second.pk, now=LATER)
+        unbooked = SandboxGateway().get_dispute(gateway_id=second.pk)
+        assert unbooked is not None
+        ours = disputes.apply(purchase_id=purchase.pk, state=unbooked, now=LATER)
+        sandbox_disputes.win(dispute_id=first.pk, now=LATER)
+
+        hear(first)
+
+        assert (wallet().coins, wallet().held) == (0, 6_600)
+        settle(ours)
+        assert (wallet().coins, wallet().held) == (6_600 - DisputeLoss.objects.get().coins, 0)
+        sound()
+
+
 def spend_more() -> None:
     content.buy(user_id=READER, content_id="another", now=NOW, actor="user:reader-1")
 
