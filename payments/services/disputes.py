@@ -260,7 +260,8 @@ def _find_or_make(purchase: Purchase, state: DisputeState, *, now: datetime) -> 
         purchase=purchase,
         provider=purchase.provider,
         gateway_id=state.gateway_id,
-        status=STATUSES[state.status],
+        # Also when it is decided by now: others are told of its beginning first, then of its end.
+        status=Status.NEEDS_RESPONSE,
         is_inquiry=state.is_inquiry,
         currency=purchase.currency,
         amount_micros=state.amount.micros,

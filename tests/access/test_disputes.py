@@ -511,6 +511,18 @@ class TestWonAfterLost:
         sound()
 
 
+def test_heard_of_when_it_is_decided_both_its_beginning_and_its_end_are_told() -> None:
+    theirs = opened(bought())
+    sandbox_disputes.lose(dispute_id=theirs.pk, now=LATER)
+
+    ours = hear(theirs)
+
+    assert (ours.status, ours.booked, ours.closed_at) == (Status.LOST, Booked.LOST, LATER)
+    told = OutboxEvent.objects.filter(type=EventType.PURCHASE_DISPUTED).order_by("id")
+    assert [event.payload["status"] for event in told] == ["opened", "lost"]
+    sound()
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_any_order_of_what_we_hear_ends_alike(order: tuple[int, ...]) -> None:
     purchase = bought()
