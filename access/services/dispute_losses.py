@@ -204,9 +204,10 @@ def _forgive(dispute: Dispute, loss: DisputeLoss, buyer: CoinBalance, *, now: da
     buyer.save(update_fields=["debt_micros", "blocked_by"])
     paid = loss.reader_micros - open_debt
     purchase = dispute.purchase
-    coins = purchase.total_coins * paid // purchase.value_micros
-    if not coins:
+    if not paid:
         return
+    # What is worth less than a coin still belongs to the reader.
+    coins = max(purchase.total_coins * paid // purchase.value_micros, 1)
     transaction_id = ledger.post(
         templates.debt_returned(user_id=buyer.user_id, coins=coins, value=paid),
         disputes.header(dispute, "debt_returned", now=now),

@@ -491,6 +491,21 @@ class TestDebt:
         sound()
 
 
+    def test_so_does_a_debt_of_less_than_a_coin(self) -> None:
+        ours = lost(bought(), Policy.READER, amount="10.00")
+        owed = DisputeLoss.objects.get().reader_micros
+        assert 0 < owed < 39_990_000 // 6_600
+        bought(name="Reader Pack")
+        coins = wallet().coins
+
+        sandbox_disputes.win(dispute_id=ours.gateway_id, now=LATER)
+        hear(SandboxDispute.objects.get())
+
+        assert wallet().coins == coins + DisputeLoss.objects.get().coins + 1
+        assert (wallet().debt_micros, micros(chart.receivable(READER))) == (0, 0)
+        sound()
+
+
 class TestWonAfterLost:
     @pytest.mark.parametrize("policy", Policy)
     def test_undoes_the_loss_whole(self, policy: Policy) -> None:
