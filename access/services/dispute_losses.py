@@ -128,7 +128,8 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
     buyer = readers[purchase.user_id]
     if impact.uncovered_micros and not impact.is_covered:
         buyer.debt_micros += owed
-        buyer.blocked_by = dispute.freezer
+        # Whom an earlier loss blocks stays blocked by that one; see ``_next_block``.
+        buyer.blocked_by = buyer.blocked_by or dispute.freezer
         buyer.save(update_fields=["debt_micros", "blocked_by"])
     DisputeLoss.objects.create(
         dispute=dispute,
@@ -200,7 +201,7 @@ def _forgive(dispute: Dispute, loss: DisputeLoss, buyer: CoinBalance, *, now: da
     open_debt = min(buyer.debt_micros, loss.reader_micros)
     buyer.debt_micros -= open_debt
     if buyer.blocked_by == dispute.freezer:
-        buyer.blocked_by = ""
+        buyer.blocked_by = _next_block(loss, buyer)
     buyer.save(update_fields=["debt_micros", "blocked_by"])
     paid = loss.reader_micros - open_debt
     purchase = dispute.purchase
@@ -222,6 +223,18 @@ def _forgive(dispute: Dispute, loss: DisputeLoss, buyer: CoinBalance, *, now: da
         created_at=now,
     )
     balances.issue(wallet=buyer, lot=lot)
+
+
+def _next_block(loss: DisputeLoss, buyer: CoinBalance) -> str:
+    """What still blocks a buyer whom the first of several losses blocks no more.
+
+    The block stood from that loss on, so every later one that is in force blocks, too.
+    """
+    later = DisputeLoss.objects.filter(
+        dispute__purchase__user_id=buyer.user_id, undone_by__isnull=True, pk__gt=loss.pk
+    ).exclude(writers_micros=0, platform_micros=0, reader_micros=0)
+    first = later.select_related("dispute").order_by("pk").first()
+    return first.dispute.freezer if first else ""
 
 
 def _tell(

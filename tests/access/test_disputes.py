@@ -442,6 +442,23 @@ class TestTwoOfOnePurchase:
         sound()
 
 
+@pytest.mark.parametrize("first_won", [0, 1])
+def test_of_two_losses_each_blocks_until_it_is_undone(first_won: int) -> None:
+    purchases = [bought(name="Starter Pack"), bought()]
+    spend(6_700)
+    both = [lost(purchase) for purchase in purchases]
+
+    sandbox_disputes.win(dispute_id=both[first_won].gateway_id, now=LATER)
+    hear(SandboxDispute.objects.get(pk=both[first_won].gateway_id))
+
+    other = both[1 - first_won]
+    assert wallet().blocked_by == other.freezer
+    sandbox_disputes.win(dispute_id=other.gateway_id, now=LATER)
+    hear(SandboxDispute.objects.get(pk=other.gateway_id))
+    assert wallet().blocked_by == ""
+    sound()
+
+
 def spend_more() -> None:
     content.buy(user_id=READER, content_id="another", now=NOW, actor="user:reader-1")
 
