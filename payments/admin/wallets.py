@@ -19,7 +19,7 @@ from payments.admin.audit import history_of
 from payments.enums import Unit
 from payments.ledger import released_value
 from payments.models import CoinBalance, CoinLot, Dispute
-from payments.services import disputes, wallets
+from payments.services import wallets
 
 LOTS = 100
 
@@ -81,7 +81,7 @@ def block(wallet: CoinBalance) -> str:
     lost = Dispute.objects.filter(
         purchase__user_id=wallet.user_id, booked=Dispute.Booked.LOST
     ).order_by("id")
-    found = next((one for one in lost if disputes.frozen_by(one) == wallet.blocked_by), None)
+    found = next((one for one in lost if one.freezer == wallet.blocked_by), None)
     words = cells.mark("Blocked", Tone.BAD)
     if found is None:
         return format_html("{} by {}", words, wallet.blocked_by)
