@@ -151,6 +151,12 @@ class TestBooks:
             "legato_outbox_pending": 0,
             "legato_outbox_oldest_seconds": 0,
             "legato_webhook_lag_seconds": 0,
+            "legato_disputes_open": 0,
+            "legato_disputes_due_soon": 0,
+            "legato_refunds_awaiting_finance": 0,
+            "legato_gateway_attempts_unresolved": 0,
+            "legato_gateway_attempts_awaiting_finance": 0,
+            "legato_clearing_account_age_seconds": {"refund_in_flight": 0, "dispute_hold": 0},
             "legato_gauge_up": dict.fromkeys(READINGS, 1),
         }
 
