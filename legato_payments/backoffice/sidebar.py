@@ -76,7 +76,13 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
         Entry("Settlements", "move_down", "payments.Settlement"),
         Entry("Bank statements", "description", "payments.BankStatement"),
         Entry("Bank lines", "compare_arrows", "payments.BankReceipt", OPEN_RECEIPTS),
-        Entry("Unknown outcomes", "question_mark", "payments.Attempt", badge=_outcomes_unknown),
+        Entry(
+            "Unknown outcomes",
+            "question_mark",
+            "payments.Attempt",
+            "view=waiting",
+            _outcomes_unknown,
+        ),
     ],
     "Users": [
         Entry("Coin accounts", "account_balance_wallet", "payments.CoinBalance"),

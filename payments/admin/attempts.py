@@ -93,8 +93,10 @@ class AttemptAdmin(RecordAdmin):
     list_before_template = "admin/views.html"
     search_fields = ["object_id", "reference", "key"]
     search_help_text = "Our reference, the key, or the id of what it is about"
-    ordering = ["-created_at"]
-    nothing_yet = "Nothing was asked of a gateway yet. Each refund and answer to a dispute is."
+    ordering = ["-id"]
+    nothing_yet = (
+        "Nothing was asked of a gateway yet. Payments, refunds and answers to disputes are."
+    )
     actions_detail = ["explain"]
 
     facts = (
