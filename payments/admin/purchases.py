@@ -193,7 +193,7 @@ def tax_lines(purchase: Purchase) -> Table:
             ]
             for line in lines
         ],
-        empty=f"None: {purchase.get_tax_ground_display()[:1].lower()}"
+        empty=f"No tax: {purchase.get_tax_ground_display()[:1].lower()}"
         f"{purchase.get_tax_ground_display()[1:]}.",
     )
 
