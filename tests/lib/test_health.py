@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from legato_payments.lib import gauges, health
 from legato_payments.lib.gauges import Gauge, Reading, Readings
-from payments.models import CoinBalance, OutboxEvent, Unsealed
+from payments.models import CoinBalance, Difference, OutboxEvent, Unsealed
 from payments.queries.gauges import READINGS
 from tests import factories
 from tests.factories import NOW
@@ -157,6 +157,10 @@ class TestBooks:
             "legato_gateway_attempts_unresolved": 0,
             "legato_gateway_attempts_awaiting_finance": 0,
             "legato_clearing_account_age_seconds": {"refund_in_flight": 0, "dispute_hold": 0},
+            "legato_reconciliation_breaks": dict.fromkeys(
+                (kind.lower() for kind in Difference.Kind.values), 0
+            ),
+            "legato_reconciliation_age_seconds": 0,
             "legato_gauge_up": dict.fromkeys(READINGS, 1),
         }
 
