@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from legato_payments.lib.ids import uuid7
 from payments.gateways.registry import charge_gateway
@@ -89,17 +88,6 @@ def dispute(purchase: Purchase, *, now: datetime = NOW) -> Dispute:
     return disputes.apply(purchase_id=purchase.pk, state=dispute_state(row), now=now)
 
 
-def open_differences() -> list[tuple[str, str, str]]:
-    """Subject, class and reference or gateway id of all that is open."""
-    rows = Difference.objects.open().order_by("subject", "kind", "key")
-    return [(row.subject, row.kind, row.key) for row in rows]
-
-
 def only() -> Difference:
     """The one difference there is."""
     return Difference.objects.get()
-
-
-def pk(text: str) -> UUID:
-    """A key, as services take it."""
-    return UUID(text)
