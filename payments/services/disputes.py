@@ -106,9 +106,7 @@ def win(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> N
     dispute.closed_at = now
 
 
-def freeze_for_others(
-    dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime
-) -> None:
+def freeze_for_others(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> None:
     """What a dispute does not hold any more, another one of the purchase may still hold."""
     for other in dispute.purchase.disputes.freezing().exclude(pk=dispute.pk).order_by("pk"):
         _move_lots(other, readers, freeze=True, now=now)

@@ -507,7 +507,6 @@ class TestDebt:
         assert micros(chart.receivable(READER)) == 0
         sound()
 
-
     def test_so_does_a_debt_of_less_than_a_coin(self) -> None:
         ours = lost(bought(), Policy.READER, amount="10.00")
         owed = DisputeLoss.objects.get().reader_micros

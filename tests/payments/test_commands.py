@@ -1,4 +1,4 @@
-"""manage.py refresh_rates and sandbox_pay"""
+"""manage.py refresh_rates, and the commands that play readers and banks at the sandbox"""
 
 import json
 from io import StringIO
@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from legato_payments.lib import clock
 from payments.gateways.sandbox import books
+from payments.gateways.sandbox import refunds as sandbox_refunds
 from payments.models import CurrencyRate, SandboxCharge, SandboxDelivery
 from tests import factories
 from tests.factories import NOW
@@ -189,3 +191,36 @@ class TestSandboxPay:
 
         assert code == 1
         assert message.startswith("The sandbox is off here")
+
+
+class TestSandboxBank:
+    """sandbox_bank and sandbox_advance: what banks do, in a walkthrough"""
+
+    def test_disputes_a_payment_and_decides(self) -> None:
+        purchase = factories.buy_coins()
+
+        opened = run("sandbox_bank", purchase.reference, "dispute")
+        won = run("sandbox_bank", str(purchase.pk), "win")
+
+        assert "NEEDS_RESPONSE" in opened
+        assert "WON" in won
+
+    @pytest.mark.parametrize("action", ["win", "lose", "withdraw", "refuse-refund"])
+    def test_decides_nothing_where_there_is_nothing(self, action: str) -> None:
+        purchase = factories.buy_coins()
+
+        with pytest.raises(CommandError):
+            run("sandbox_bank", purchase.reference, action)
+
+    def test_days_end_refunds_lose_disputes_and_pay_us_out(self) -> None:
+        pending = factories.start_purchase(saved_method="pm_refund_pending", now=clock.now())
+        sandbox_refunds.make(charge_id=pending.payment_id, amount_minor=100, now=clock.now())
+        factories.start_purchase("reader-2", saved_method="pm_dispute", now=clock.now())
+
+        said = run("sandbox_advance", "--days", "20")
+
+        assert said == "1 refunds ended, 1 disputes lost, 1 transfers to the bank\n"
+
+    def test_time_does_not_go_back(self) -> None:
+        with pytest.raises(CommandError):
+            run("sandbox_advance", "--days", "-1")

@@ -29,14 +29,15 @@ class Command(BaseCommand):
         """Print how the payment stands then; exit code 1 when there is none to decide on."""
         if not settings.GATEWAY_SANDBOX:
             raise CommandError("The sandbox is off here: GATEWAY_SANDBOX is not set.")
-        charge = _find(payment)
+        charge = find(payment)
         if charge.status not in books.UNPAID:
             raise CommandError(f"{charge.reference} is closed: {charge.status.lower()}.")
         charge = books.decide(charge_id=charge.pk, decision=Decision(outcome), now=clock.now())
         self.stdout.write(f"{charge.reference} {charge.status.lower()}")
 
 
-def _find(payment: str) -> SandboxCharge:
+def find(payment: str) -> SandboxCharge:
+    """The payment with a reference, or of a purchase."""
     references = [payment]
     try:
         purchases = Purchase.objects.filter(pk=UUID(payment))
