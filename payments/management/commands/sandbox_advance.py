@@ -13,7 +13,7 @@ from payments.gateways.sandbox import disputes, refunds, settlements
 
 class Command(BaseCommand):
     help = (
-        "What would happen at the sandbox in so many days: refunds that only wait for the bank end, "
+        "What would happen at the sandbox in so many days: refunds that wait for a bank end, "
         "disputes that nobody answered in time are lost, and our balance goes to the bank."
     )
 
