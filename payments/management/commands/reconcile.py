@@ -50,7 +50,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Which gateway, which days, in which form."""
         parser.add_argument(
-            "--provider", choices=Provider.values, help="One gateway; all that are set up if not."
+            "--provider",
+            choices=Provider.values,
+            type=str.upper,
+            help="One gateway; all that are set up if not.",
         )
         parser.add_argument("--day", type=arguments.day, help="One day UTC, YYYY-MM-DD.")
         parser.add_argument(
