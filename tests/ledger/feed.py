@@ -24,14 +24,20 @@ class Followed:
 
     Args:
         held: Purchased and promotional coins by reader.
+        frozen: Coins by reader that a dispute holds.
         rights: Reader and chapter.
         settled: Purchases that were paid.
+        paid_back: Purchase, coins and micros of every refund that went through.
+        disputes: By id, the purchase and what was told of it, in order.
     """
 
     held: dict[str, tuple[int, int]] = field(default_factory=dict)
+    frozen: Counter[str] = field(default_factory=Counter)
     sums: Counter[tuple[str, str]] = field(default_factory=Counter)
     rights: set[tuple[str, str]] = field(default_factory=set)
     settled: list[str] = field(default_factory=list)
+    paid_back: list[tuple[str, int, int]] = field(default_factory=list)
+    disputes: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
 
     @property
     def earned(self) -> Earned:
@@ -44,6 +50,7 @@ class Followed:
         match event.type:
             case EventType.BALANCE_CHANGED:
                 self.held[event.subject] = (told["purchased_coins"], told["promo_coins"])
+                self.frozen[event.subject] = told["held_coins"]
             case EventType.EARNING_ACCRUED | EventType.EARNING_REVERSED:
                 amount = Money.parse(told["amount"]["amount"], BOOK_CURRENCY)
                 self.sums[event.subject, told["stream"].upper()] += amount.micros
@@ -54,6 +61,12 @@ class Followed:
                 self.rights.remove((event.subject, told["content_id"]))
             case EventType.PURCHASE_SETTLED:
                 self.settled.append(told["transaction_id"])
+            case EventType.PURCHASE_REFUNDED:
+                money = Money.parse(told["money"]["amount"], told["money"]["currency"])
+                self.paid_back.append((told["transaction_id"], told["coins"], money.micros))
+            case EventType.PURCHASE_DISPUTED:
+                dispute_id, purchase_id = told["dispute_id"], told["transaction_id"]
+                self.disputes.setdefault(dispute_id, (purchase_id, []))[1].append(told["status"])
 
 
 def follow() -> Followed:

@@ -21,7 +21,8 @@ from payments.services import campaigns, events
 from tests import factories
 from tests.factories import NOW
 from tests.property import comparing
-from tests.property.model import Campaign, Chapter, Model, No
+from tests.property.model_disputes import WholeModel
+from tests.property.model_rows import Campaign, Chapter, No
 
 READERS = ("ann", "bob", "cyd")  # cyd writes, too
 WRITERS = ("cyd", "dan", "eve")
@@ -31,6 +32,9 @@ AUTHORS: tuple[dict[str, int], ...] = (
     {"cyd": 3_334, "dan": 3_333, "eve": 3_333},
     {"eve": 9_999, "cyd": 1},
 )
+METHODS = ("pm_card", "pm_refund_pending", "pm_refund_attention")
+"""Cards whose refunds succeed at once, wait for the bank, and wait for a person."""
+
 PRICES = (5, 12, 33, 1_999, 7, 19, 60, 11, 1, 48, 23, 300)
 THOROUGH = 10
 """Every so many steps everything is compared, not the wallets alone."""
@@ -42,7 +46,7 @@ readers = st.sampled_from(READERS)
 class Beginning:
     """What every example starts from: some chapters, coins in every wallet, two campaigns."""
 
-    model: Model = field(default_factory=lambda: Model(*READERS))
+    model: WholeModel = field(default_factory=lambda: WholeModel(*READERS))
     campaigns: list[tuple[UUID, Campaign]] = field(default_factory=list)
 
     @classmethod
@@ -65,15 +69,15 @@ class Beginning:
                     actor="staff:7",
                     now=NOW,
                 )
-        for reader in READERS:
-            beginning.model.pay(reader, "Reader Pack", "USD")
-            factories.buy_coins(reader, "Reader Pack", now=NOW)
+        for reader, method in zip(READERS, METHODS, strict=True):
+            bought = factories.start_purchase(reader, "Reader Pack", saved_method=method)
+            beginning.model.pay(reader, "Reader Pack", "USD", name=str(bought.pk), method=method)
         return beginning
 
     def describe(self, content_id: str, chapter: Chapter, *, now: datetime) -> None:
         """The content service tells of a chapter."""
         factories.put_content(content_id, price=chapter.price, shares=chapter.shares, now=now)
-        self.model.chapters[content_id] = chapter
+        self.model.describe(content_id, chapter, now)
 
     def found(self, terms: Campaign, *, now: datetime) -> UUID:
         """A campaign begins."""
@@ -136,7 +140,7 @@ class Frame(RuleBasedStateMachine):
         self.posted_before = Transaction.objects.count()
 
     @property
-    def model(self) -> Model:
+    def model(self) -> WholeModel:
         """What the books must say by now."""
         return self.state.model
 

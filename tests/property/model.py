@@ -6,10 +6,21 @@ twice to stay unseen. Amounts are micros; in ``moved`` debits are positive, as i
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
-from typing import NamedTuple
+
+from tests.property.model_rows import (
+    MINOR,
+    PER_DOLLAR,
+    Campaign,
+    Chapter,
+    Dispute,
+    Lot,
+    No,
+    Part,
+    Purchase,
+    Sale,
+)
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -20,7 +31,9 @@ PACKAGES = {
 }
 """Coins with their bonus, and the price in minor units."""
 
-PER_DOLLAR = {"USD": Fraction(1), "CAD": Fraction("1.3706"), "NGN": Fraction("1371.8079")}
+FIRST = {"pm_refund_pending": "PENDING", "pm_refund_attention": "NEEDS_ATTENTION"}
+"""How refunds of payments by these test methods begin; all others succeed at once."""
+
 RATES_BPS = {"CONTENT": 6_500, "TIP": 7_000}
 
 TIP_MIN = 10
@@ -31,86 +44,9 @@ REFUND_WINDOW = timedelta(hours=24)
 REFUND_MAX_READ = 25
 RESTORED_FOR = timedelta(days=7)
 ADJUSTED_FOR = timedelta(days=90)
-
-
-class No(Exception):
-    """The rules refuse it: ``name`` is how the refusal is called, and nothing has changed."""
-
-    def __init__(self, name: str, available: int | None = None) -> None:
-        super().__init__(name)
-        self.name = name
-        self.available = available
-
-
-@dataclass
-class Lot:
-    """Coins that arrived together, used from the first on."""
-
-    number: int
-    coins: int
-    value: int
-    is_paid: bool
-    ends: datetime | None
-    used: int = 0
-
-    @property
-    def left(self) -> int:
-        return self.coins - self.used
-
-    @property
-    def worth(self) -> int:
-        """What the unused coins are still worth."""
-        return self.value - self.value * self.used // self.coins
-
-    def take(self, coins: int) -> "Part":
-        before = self.worth
-        self.used += coins
-        return Part(self.number, coins, before - self.worth, self.is_paid, self.ends)
-
-
-class Part(NamedTuple):
-    """Coins taken from one lot, and what they were worth."""
-
-    lot: int
-    coins: int
-    worth: int
-    is_paid: bool
-    ends: datetime | None
-
-
-@dataclass
-class Sale:
-    """A chapter or a tip that coins were used for."""
-
-    reader: str
-    parts: list[Part]
-    stream: str
-    platform: str
-    shares: dict[str, int]
-    sold_at: datetime
-    content: str = ""
-    is_undone: bool = False
-
-
-@dataclass
-class Campaign:
-    """What is left to give, and who got what."""
-
-    budget: int
-    cap: int
-    per_coin: int
-    days: int
-    starts: datetime
-    ends: datetime
-    given: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass
-class Chapter:
-    """Its price now, and its authors in basis points."""
-
-    price: int
-    shares: dict[str, int]
+HOLD_DAYS = 2
+NEW_HOLD_DAYS = 4
+NEW_DAYS = 10
 
 
 class Model:
@@ -122,23 +58,48 @@ class Model:
         self.earned: Counter[tuple[str, str]] = Counter()
         self.chapters: dict[str, Chapter] = {}
         self.owned: dict[tuple[str, str], Sale] = {}
-        self.purchases = 0
+        self.purchases: list[Purchase] = []
+        self.sales: list[Sale] = []
+        self.debts: Counter[str] = Counter()
+        self.blocks: dict[str, list[Dispute]] = {reader: [] for reader in readers}
+        self.seen: dict[str, datetime] = {}
         self._done: Counter[tuple[str, str, date]] = Counter()
         self._issued = 0
 
-    def pay(self, reader: str, package: str, currency: str) -> None:
-        """Money becomes coins, worth the price without the fee in US dollars."""
+    def describe(self, content: str, chapter: Chapter, now: datetime) -> None:
+        """A chapter is told of, and its authors with it."""
+        self.chapters[content] = chapter
+        for writer in chapter.shares:
+            self.seen.setdefault(writer, now)
+
+    def pay(
+        self, reader: str, package: str, currency: str, *, name: str = "", method: str = ""
+    ) -> Purchase:
+        """Money becomes coins, worth the price in US dollars; a debt is paid first."""
         coins, prices = PACKAGES[package]
         minor = prices[currency]
-        price, fee = minor * 10_000, _fee_minor(minor, currency) * 10_000
+        price, fee = minor * MINOR, _fee_minor(minor, currency) * MINOR
         value = int(price / PER_DOLLAR[currency])
         self.moved["gateway:sandbox", "", currency] += price - fee
         self.moved["fees:gateway", "", currency] += fee
         if currency != "USD":
             self.moved["fx", "", currency] -= price
             self.moved["fx", "", "USD"] += value
-        self.purchases += 1
-        self._issue(reader, coins, value, is_paid=True)
+        first = FIRST.get(method, "SUCCEEDED")
+        purchase = Purchase(name, reader, currency, price, value, coins, first)
+        self.purchases.append(purchase)
+        purchase.debt = self._pay_debt(reader, value)
+        if rest := value - purchase.debt:
+            credited = coins * rest // value or 1
+            self._issue(reader, credited, rest, is_paid=True, purchase=purchase)
+            purchase.debt_coins = coins - credited
+        else:
+            purchase.debt_coins = coins
+        return purchase
+
+    def unblock(self, reader: str) -> None:
+        """Finance lets a reader spend again."""
+        self.blocks[reader].clear()
 
     def grant(self, reader: str, campaign: Campaign, coins: int, now: datetime) -> None:
         """Coins of a campaign, which pays for them if it is funded."""
@@ -159,7 +120,8 @@ class Model:
             ends = None if value else now + ADJUSTED_FOR
             self._issue(reader, coins, value, is_paid=value > 0, ends=ends)
         else:
-            value = -sum(part.worth for part in self._burn(reader, -coins, now))
+            parts = self._burn(reader, -coins, now, is_by_hand=True)
+            value = -sum(part.worth for part in parts)
         self.moved["adjustment", "", "USD"] += value
 
     def expire(self, now: datetime) -> int:
@@ -209,7 +171,7 @@ class Model:
         parts = self._burn(reader, coins, now, paid_only=True)
         self._done["gifts", reader, now.date()] += coins
         for part in parts:
-            self._issue(to, part.coins, part.worth, is_paid=True)
+            self._issue(to, part.coins, part.worth, is_paid=True, purchase=part.purchase)
 
     def refund(self, sale: Sale, read_percent: int | None, now: datetime) -> None:
         """A chapter given back by its reader."""
@@ -227,23 +189,26 @@ class Model:
 
     def undo(self, sale: Sale, now: datetime) -> None:
         """Every line mirrored, every coin back as a new lot of the same worth."""
+        paid_with = [part.purchase for part in sale.parts if part.purchase]
+        if any(each.booked == "LOST" for purchase in paid_with for each in purchase.disputes):
+            raise No("PurchaseDisputed")
         if sale.is_undone:
             raise No("AlreadyReversed")
         sale.is_undone = True
         self.owned.pop((sale.reader, sale.content), None)
         self._earn(sale, -1)
-        for part in sorted(sale.parts):
-            ends = part.ends and max(part.ends, now + RESTORED_FOR)
-            self._issue(sale.reader, part.coins, part.worth, is_paid=part.is_paid, ends=ends)
+        self._restore(sale.reader, sale.parts, now)
 
-    def held(self, reader: str) -> tuple[int, int]:
-        """Coins paid for and promotional ones, with those that are over but not swept."""
-        paid = sum(lot.left for lot in self.wallets[reader] if lot.is_paid)
-        return paid, sum(lot.left for lot in self.wallets[reader]) - paid
+    def held(self, reader: str) -> tuple[int, int, int]:
+        """Coins paid for, promotional ones, with those that are over but not swept; frozen ones."""
+        lots = self.wallets[reader]
+        frozen = sum(lot.left for lot in lots if lot.is_frozen)
+        paid = sum(lot.left for lot in lots if lot.is_paid and not lot.is_frozen)
+        return paid, sum(lot.left for lot in lots) - paid - frozen, frozen
 
     def balances(self) -> dict[tuple[str, str, str], int]:
         """Every account of the ledger that is not zero, by code, owner and unit."""
-        coins = {reader: sum(self.held(reader)) for reader in self.wallets}
+        coins = {reader: sum(lot.left for lot in lots) for reader, lots in self.wallets.items()}
         worth = sum(lot.worth for lots in self.wallets.values() for lot in lots)
         every = {
             **self.moved,
@@ -269,7 +234,9 @@ class Model:
         parts = self._burn(reader, coins, now, paid_only=stream == "TIP")
         value = sum(part.worth for part in parts)
         shares = _divide(value * RATES_BPS[stream] // 10_000, authors)
-        sale = Sale(reader, parts, stream, platform, shares, now)
+        matures = {writer: now + self._hold(writer, now) for writer in shares}
+        sale = Sale(reader, parts, stream, platform, shares, matures, now)
+        self.sales.append(sale)
         self._earn(sale, 1)
         return sale
 
@@ -280,19 +247,61 @@ class Model:
         rest = sum(part.worth for part in sale.parts) - sum(sale.shares.values())
         self.moved[f"platform:{sale.platform}", "", "USD"] -= sign * rest
 
+    def _hold(self, writer: str, now: datetime) -> timedelta:
+        is_new = now - self.seen[writer] < timedelta(NEW_DAYS)
+        return timedelta(NEW_HOLD_DAYS if is_new else HOLD_DAYS)
+
+    def _pay_debt(self, reader: str, value: int) -> int:
+        paid = min(self.debts[reader], value)
+        self.debts[reader] -= paid
+        self.moved["receivable:user", reader, "USD"] -= paid
+        if paid and not self.debts[reader]:
+            self.blocks[reader].clear()
+        return paid
+
+    def _restore(self, reader: str, parts: list[Part], now: datetime) -> None:
+        for part in sorted(parts, key=lambda part: part.lot):
+            ends = part.ends and max(part.ends, now + RESTORED_FOR)
+            self._issue(
+                reader,
+                part.coins,
+                part.worth,
+                is_paid=part.is_paid,
+                ends=ends,
+                purchase=part.purchase,
+            )
+
     def _issue(
-        self, reader: str, coins: int, value: int, *, is_paid: bool, ends: datetime | None = None
+        self,
+        reader: str,
+        coins: int,
+        value: int,
+        *,
+        is_paid: bool,
+        ends: datetime | None = None,
+        purchase: Purchase | None = None,
     ) -> None:
         self._issued += 1
-        self.wallets[reader].append(Lot(self._issued, coins, value, is_paid, ends))
+        self.wallets[reader].append(Lot(self._issued, coins, value, is_paid, ends, purchase))
 
     def _burn(
-        self, reader: str, coins: int, now: datetime, *, paid_only: bool = False
+        self,
+        reader: str,
+        coins: int,
+        now: datetime,
+        *,
+        paid_only: bool = False,
+        is_by_hand: bool = False,
     ) -> list[Part]:
+        if self.blocks[reader] and not is_by_hand:
+            raise No("WalletBlocked")
         usable = [
             lot
             for lot in self.wallets[reader]
-            if lot.left and (lot.is_paid or not paid_only) and (lot.ends or FOREVER) > now
+            if lot.left
+            and not lot.is_frozen
+            and (lot.is_paid or not paid_only)
+            and (lot.ends or FOREVER) > now
         ]
         if (available := sum(lot.left for lot in usable)) < coins:
             raise No("InsufficientCoins", available)

@@ -18,8 +18,9 @@ from payments.models import Adjustment, ApprovalRequest, PromoGrant, Purchase, W
 from payments.services import adjustments, campaigns, events, expiry, purchases
 from payments.webhooks import inbox
 from tests import factories, second_person
-from tests.property.machine import Frame, readers, step
-from tests.property.model import PACKAGES, Campaign
+from tests.property.machine import METHODS, Frame, readers, step
+from tests.property.model import PACKAGES
+from tests.property.model_rows import Campaign
 
 MINUTE = timedelta(minutes=1)
 PAUSES = [MINUTE, 20 * MINUTE, *(timedelta(hours=hours) for hours in (9, 25, 70, 200))]
@@ -103,8 +104,9 @@ class MoneyIn(Frame):
         self.now += pause
 
     @step(reader=readers, name=packages, currency=currencies,
+          method=st.sampled_from(["", *METHODS]),
           end=st.sampled_from([*NEWS, *NEWS, *ENDS]))  # fmt: skip
-    def buy_coins(self, reader: str, name: str, currency: str, end: str) -> None:
+    def buy_coins(self, reader: str, name: str, currency: str, method: str, end: str) -> None:
         if currency != Currency.USD and self.rates_of != self.now:
             factories.rates(self.now)
             self.rates_of = self.now
@@ -112,9 +114,12 @@ class MoneyIn(Frame):
         if end in ENDS:
             self.tally[f"no purchase: {ENDS[end](order, self.now)}"] += 1
             return
-        purchase = order()
+        # With a saved card it is paid at once, and whoever tells of it comes too late.
+        purchase = order(saved_method=method or None)
         sandbox.pay(charge_id=factories.charge_of(purchase).pk, now=self.now)
-        self.model.pay(reader, name, currency)
+        paid = self.model.pay(reader, name, currency, name=str(purchase.pk), method=method)
+        self.tally["debt paid"] += paid.debt > 0
+        self.tally["debt paid in part"] += bool(paid.debt and self.model.debts[reader])
         self.hear(purchase, end)
         self.paid.append(purchase)
         self.tally[f"buy coins: {end}"] += 1

@@ -9,7 +9,7 @@ from hypothesis.stateful import precondition
 
 from access.services import content, gifts, refunds, reversals, tips
 from tests.property.machine import AUTHORS, PRICES, WRITERS, Frame, readers, step
-from tests.property.model import Chapter, Sale
+from tests.property.model_rows import Chapter, Sale
 
 contents = st.integers(0, len(PRICES) - 1).map("chapter-{}".format)
 
@@ -67,20 +67,7 @@ class MoneyOut(Frame):
 
     @step(reader=readers, writer=st.sampled_from(WRITERS), coins=st.integers(7, 700))
     def tip(self, reader: str, writer: str, coins: int) -> None:
-        given: list[Sale] = []
-        sent = self.attempt(
-            "tip",
-            lambda: given.append(self.model.tip(reader, writer, coins, self.now)),
-            lambda: tips.send(
-                sender_id=reader,
-                recipient_id=writer,
-                coins=coins,
-                now=self.now,
-                actor=f"user:{reader}",
-            ),
-        )
-        if sent:
-            self.tips.append((sent.tip.transaction_id, given[0]))
+        self.send_tip(reader, writer, coins)
 
     @step(reader=readers, to=readers, coins=st.integers(1, 500))
     def give_coins(self, reader: str, to: str, coins: int) -> None:
@@ -128,6 +115,23 @@ class MoneyOut(Frame):
                 now=self.now,
             ),
         )
+
+    def send_tip(self, reader: str, writer: str, coins: int) -> None:
+        """Coins that were paid for, to a writer."""
+        given: list[Sale] = []
+        sent = self.attempt(
+            "tip",
+            lambda: given.append(self.model.tip(reader, writer, coins, self.now)),
+            lambda: tips.send(
+                sender_id=reader,
+                recipient_id=writer,
+                coins=coins,
+                now=self.now,
+                actor=f"user:{reader}",
+            ),
+        )
+        if sent:
+            self.tips.append((sent.tip.transaction_id, given[0]))
 
 
 def one_of(sales: Sold, at: int, is_undone: bool) -> tuple[UUID, Sale]:
