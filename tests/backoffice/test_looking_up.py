@@ -46,7 +46,7 @@ def test_quarantined_purchases_are_counted_in_the_sidebar(boss: Client) -> None:
         "Refunds": 1,
         "Disputes": 0,
         "Unknown outcomes": 1,
-        "Reconciliation": 1,
+        "Reconciliation": 2,
     }
     assert [item["title"] for item in sidebar if item["active"]] == ["Quarantined"]
     assert len(answer.context["cl"].result_list) == 1

@@ -19,7 +19,7 @@ from tests.property.model_rows import MINOR, UNDECIDED
 from tests.property.money_back import NEWS, later, newest_first, part_of, pick
 from tests.property.money_out import MoneyOut
 
-POLICIES = ("WRITERS", "WRITERS", "PLATFORM", "READER")
+POLICIES = ("WRITERS", "WRITERS", "READER", "READER", "PLATFORM")
 DECISIONS = ("LOST", "LOST", "LOST", "WON", "WITHDRAWN")
 
 heard = st.sampled_from(["", *NEWS, *NEWS])
@@ -34,7 +34,8 @@ class Disputing(MoneyOut):
     def bank_disputes(
         self, at: int, part: int | None, policy: str, is_inquiry: bool, is_spent: bool, news: str
     ) -> None:
-        purchase = pick((is_spent and self.spent()) or self.model.purchases, at)
+        used = self.given_away() if at % 3 == 0 else self.spent()
+        purchase = pick((is_spent and used) or self.model.purchases, at)
         amount = purchase.left_at_gateway if part is None else part_of(purchase, part)
         if not amount or len(purchase.disputes) == 3:
             return
@@ -55,7 +56,9 @@ class Disputing(MoneyOut):
         wanted = [purchase for purchase in used_up if not purchase.disputes]
         if not wanted:
             return
-        dispute = self.open(pick(wanted, at), pick(wanted, at).paid, is_inquiry=False)
+        foreign = [purchase for purchase in wanted if purchase.currency != "USD"]
+        purchase = pick(foreign or wanted, at)
+        dispute = self.open(purchase, purchase.paid, is_inquiry=False)
         self.hear_of_dispute(dispute, "applied")
         self.choose(dispute, policy)
         self.decide(dispute, "LOST")
@@ -95,7 +98,8 @@ class Disputing(MoneyOut):
     ) -> None:
         every = self.at_the_bank()
         wanted = [each for each in every if (each.theirs in UNDECIDED) != is_again]
-        dispute = pick(wanted or every, at)
+        indebted = [each for each in wanted if each.losses and each.losses[-1].owed]
+        dispute = pick(indebted or wanted or every, at)
         self.decide(dispute, decision)
         if news:
             self.hear_of_dispute(dispute, news)
@@ -139,6 +143,14 @@ class Disputing(MoneyOut):
         """Payments whose coins paid for something."""
         used = [part.purchase for sale in self.model.sales for part in sale.parts]
         return [purchase for purchase in self.model.purchases if purchase in used]
+
+    def given_away(self) -> list[model_rows.Purchase]:
+        """Payments whose coins are in the wallets of others."""
+        return [
+            each
+            for each in self.model.purchases
+            if any(reader != each.reader for _, reader in self.model.unused(each))
+        ]
 
     def open(
         self, purchase: model_rows.Purchase, amount: int, *, is_inquiry: bool

@@ -44,9 +44,9 @@ REFUND_WINDOW = timedelta(hours=24)
 REFUND_MAX_READ = 25
 RESTORED_FOR = timedelta(days=7)
 ADJUSTED_FOR = timedelta(days=90)
-HOLD_DAYS = 2
-NEW_HOLD_DAYS = 4
-NEW_DAYS = 10
+HOLD_DAYS = 1
+NEW_HOLD_DAYS = 3
+NEW_DAYS = 5
 
 
 class Model:

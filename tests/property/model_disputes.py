@@ -105,17 +105,18 @@ class WholeModel(RefundModel):
     def _lose(self, dispute: Dispute, now: datetime) -> Loss:
         purchase = dispute.purchase
         value = _value(dispute)
-        unused = self._take_unused(purchase, value)
+        unused, is_covered = self._take_unused(purchase, value)
         rest = value - sum(part.worth for _, part in unused)
         shares, kept = self._shares_of(purchase, rest, now)
-        if dispute.policy != "WRITERS":
+        if dispute.policy != "WRITERS" or is_covered:
             shares, kept = [], 0
-        owed = rest if dispute.policy == "READER" else 0
+        # What is less than one of the coins that are left is nobody's but ours.
+        owed = rest if dispute.policy == "READER" and not is_covered else 0
         platform = rest - owed - sum(share for _, _, share in shares)
         loss = Loss(unused, shares, kept, platform, owed)
         self._count_loss(dispute, loss, 1)
         self.debts[purchase.reader] += owed
-        if rest:
+        if rest and not is_covered:
             self.blocks[purchase.reader].append(dispute)
         return loss
 
@@ -142,8 +143,11 @@ class WholeModel(RefundModel):
             self.moved["receivable:user", reader, "USD"] += paid
             self._issue(reader, coins, paid, is_paid=True)
 
-    def _take_unused(self, purchase: Purchase, value: int) -> list[tuple[str, Part]]:
-        """Whole coins worth no more than a value, the oldest first, whoever holds them."""
+    def _take_unused(self, purchase: Purchase, value: int) -> tuple[list[tuple[str, Part]], bool]:
+        """Whole coins worth no more than a value, the oldest first, whoever holds them.
+
+        And whether more of them are left than the value asks for.
+        """
         taken = []
         for lot, reader in self.unused(purchase):
             fewest, most = 0, lot.left
@@ -156,8 +160,8 @@ class WholeModel(RefundModel):
                 taken.append((reader, lot.take(fewest)))
                 value -= taken[-1][1].worth
             if not is_whole:
-                break
-        return taken
+                return taken, True
+        return taken, False
 
     def _shares_of(
         self, purchase: Purchase, rest: int, now: datetime

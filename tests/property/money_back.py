@@ -24,7 +24,7 @@ from tests.property.model_rows import MINOR, WAITING, Given, No
 NEWS = ("told", "polled", "applied")
 """The ways to learn how a refund or a dispute stands: a webhook, the sweep, somebody who looks."""
 
-PARTS = (0, 0, 3, 40, 250, 600, 999, 999)
+PARTS = (0, 0, 0, 40, 250, 600, 999, 999)
 """Thousandths of what was paid; none is a cent or a kobo."""
 
 newest_first = st.integers(0, 12)
@@ -33,15 +33,17 @@ newest_first = st.integers(0, 12)
 class MoneyBack(Frame):
     """Refunds: asked for, made by hand at the gateway, answered by the bank, heard of."""
 
-    @step(at=newest_first, part=st.sampled_from([None, None, *PARTS]), goodwill=st.booleans(),
+    @step(at=newest_first, part=st.sampled_from([None] * 4 + [*PARTS]), goodwill=st.booleans(),
           way=st.sampled_from(["at once", "at once", "later", "answer lost"]),
-          is_foreign=st.sampled_from([False] * 7 + [True]))  # fmt: skip
+          is_foreign=st.sampled_from([False] * 11 + [True]))  # fmt: skip
     def ask_for_money(
         self, at: int, part: int | None, goodwill: bool, way: str, is_foreign: bool
     ) -> None:
         # A coin paid for in naira is worth more than a kobo.
-        naira = [each for each in self.model.purchases if each.currency == "NGN" and each.left]
+        open_ones = [each for each in self.model.purchases if each.left and not each.disputes]
+        naira = [each for each in open_ones if each.currency == "NGN" and self.model.unused(each)]
         purchase = pick(naira, at) if part == 0 and naira else self.purchase(at)
+        goodwill = goodwill and part != 0
         currency = next(each for each in Currency if (each == purchase.currency) != is_foreign)
         amount = None if part is None else part_of(purchase, part)
         request = refunds.Request(
@@ -135,8 +137,9 @@ class MoneyBack(Frame):
         match at % 4:
             case 0:
                 wanted = every
-            case 1:
-                wanted = [each for each in every if each.left and not self.model.unused(each)]
+            case 1 | 2:
+                used_up = [each for each in every if each.left and not self.model.unused(each)]
+                wanted = [each for each in used_up if not each.disputes] or used_up
             case _:
                 wanted = [each for each in every if each.left]
         return pick(wanted or every, at)

@@ -46,8 +46,9 @@ class MoneyOut(Frame):
           is_again=st.sampled_from([False, False, False, True]))  # fmt: skip
     def spend(self, reader: str, content_id: str, shown: int | None, is_again: bool) -> None:
         given_back = [sale for _, sale in self.sales if sale.is_undone]
-        if is_again and given_back:
-            reader, content_id = given_back[-1].reader, given_back[-1].content
+        if is_again and self.sales:
+            newest = (given_back or [sale for _, sale in self.sales])[-1]
+            reader, content_id = newest.reader, newest.content
         sold: list[Sale | None] = []
         bought = self.attempt(
             "spend",

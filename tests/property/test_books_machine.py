@@ -33,7 +33,7 @@ from tests.property.money_in import NEWS, MoneyIn
 
 SEED = int(os.environ.get("BOOKS_SEED") or secrets.randbelow(10**9))
 STEPS = int(os.environ.get("BOOKS_STEPS") or 10_000)
-PARTS = 4
+PARTS = 2
 STEPS_AT_ONCE = 60
 """Of one example: long enough for lots to end and sales to be taken back, short enough to read."""
 
