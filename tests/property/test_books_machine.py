@@ -129,7 +129,7 @@ def _lower_the_limits() -> None:
 
 
 def _run(steps: int, seeds: random.Random) -> None:
-    for _ in range(2 + 3 * steps // (STEPS_AT_ONCE * EXAMPLES)):
+    for _ in range(2 + 6 * steps // (STEPS_AT_ONCE * EXAMPLES)):
         if BooksMachine.tally["steps"] >= steps and not _seldom():
             return
         run_machine(
