@@ -579,9 +579,11 @@ class TestAnswer:
         ours = hear(opened(bought()))
 
         answered = dispute_answers.answer(
-            dispute_id=ours.pk, evidence=Evidence(message="They read it."), actor="staff:7",
+            dispute_id=ours.pk,
+            evidence=Evidence(message="They read it.", customer_email="ada@example.com"),
+            actor="staff:7",
             now=LATER,
-        )  # fmt: skip
+        )
 
         assert answered.status == Status.UNDER_REVIEW
         ours.refresh_from_db()
@@ -589,6 +591,7 @@ class TestAnswer:
             "staff:7",
             "They read it.",
         )
+        assert "ada@example.com" not in str(ours.evidence)
         with pytest.raises(dispute_answers.DisputeClosed):
             dispute_answers.accept(dispute_id=ours.pk, actor="staff:7", reason="give up", now=LATER)
 
