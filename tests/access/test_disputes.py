@@ -508,9 +508,12 @@ class TestDebt:
         sound()
 
     def test_so_does_a_debt_of_less_than_a_coin(self) -> None:
-        ours = lost(bought(), Policy.READER, amount="10.00")
+        factories.rates()
+        purchase = bought(currency="CAD", name="Starter Pack")
+        spend(100)
+        ours = lost(purchase, Policy.READER, amount="0.01")
         owed = DisputeLoss.objects.get().reader_micros
-        assert 0 < owed < 39_990_000 // 6_600
+        assert 0 < owed < purchase.value_micros // 100
         bought(name="Reader Pack")
         coins = wallet().coins
 
