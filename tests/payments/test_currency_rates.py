@@ -367,7 +367,7 @@ class TestChoiceOfTheSource:
         settings.RATE_PROVIDER = "boc,openexchangerates"
         settings.OPENEXCHANGERATES_APP_ID = ""
 
-        faults = [fault for fault in run_checks() if fault.id == "legato.E015"]
+        faults = [fault for fault in run_checks() if fault.id == "legato.E017"]
 
         assert [fault.msg for fault in faults] == [
             "RATE_PROVIDER=openexchangerates needs OPENEXCHANGERATES_APP_ID, the key."

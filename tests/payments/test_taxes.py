@@ -276,5 +276,5 @@ class TestChoiceOfTheProvider:
         with pytest.raises(ImproperlyConfigured):
             registry.tax_provider("USD")
 
-        faults = [found.msg for found in run_checks() if found.id == "legato.E016"]
+        faults = [found.msg for found in run_checks() if found.id == "legato.E018"]
         assert faults == [fault]

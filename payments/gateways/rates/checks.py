@@ -14,10 +14,10 @@ def register() -> None:
 
 
 def sources(**_: Any) -> list[checks.CheckMessage]:
-    """legato.E015: a source that does not exist, or lacks a setting."""
+    """legato.E017: a source that does not exist, or lacks a setting."""
     try:
         registry.rate_provider()
     except ImproperlyConfigured as fault:
         hint = "RATE_PROVIDER=boc,cbn asks two central banks and needs nothing else"
-        return [checks.Error(str(fault), hint=hint, id="legato.E015")]
+        return [checks.Error(str(fault), hint=hint, id="legato.E017")]
     return []

@@ -15,10 +15,10 @@ def register() -> None:
 
 
 def provider(**_: Any) -> list[checks.CheckMessage]:
-    """legato.E016: a tax provider that does not exist, or lacks a setting."""
+    """legato.E018: a tax provider that does not exist, or lacks a setting."""
     try:
         registry.tax_provider(BOOK_CURRENCY)
     except ImproperlyConfigured as fault:
         hint = "TAX_PROVIDER=rules goes by the table of rules and needs nothing else"
-        return [checks.Error(str(fault), hint=hint, id="legato.E016")]
+        return [checks.Error(str(fault), hint=hint, id="legato.E018")]
     return []
