@@ -33,6 +33,7 @@ from payments.ledger import Slice
 from payments.ledger.reversals import TransactionUnknown
 from payments.models import CoinLot, Purchase, Refund
 from payments.queries import transactions
+from payments.services import refund_rights
 from payments.services import refunds as money_refunds
 
 WRITE = "refunds:write"
@@ -152,7 +153,7 @@ def _pay_back(request: Request, purchase: Purchase, body: dict[str, Any]) -> Htt
     def pay_back(refund_id: UUID) -> Response:
         now = clock.now()
         if not Refund.objects.filter(pk=refund_id).exists():
-            money_refunds.window_of(purchase, now=now)
+            refund_rights.window_of(purchase, now=now)
         wanted = money_refunds.Request(
             purchase_id=purchase.pk,
             reason=body["reason"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from payments.ledger import money_back
+from payments.ledger import money_back_checks
 
 CHECKS: dict[str, str] = {
     "chain": """
@@ -258,7 +258,7 @@ def add(checks: Mapping[str, str]) -> None:
 
 def checks() -> dict[str, str]:
     """Every check, those of the apps above included."""
-    return CHECKS | money_back.CHECKS | _added
+    return CHECKS | money_back_checks.CHECKS | _added
 
 
 def discrepancies() -> Iterator[Discrepancy]:

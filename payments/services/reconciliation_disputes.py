@@ -8,7 +8,7 @@ from payments.gateways import registry
 from payments.gateways.values import DisputeState, Window
 from payments.models import Dispute, Purchase
 from payments.queries.gateway_books import Source
-from payments.services import dispute_news, disputes
+from payments.services import disputes, purchase_news
 from payments.services import reconciliation_charges as charges
 from payments.services.reconciliation_findings import (
     REFUSALS,
@@ -51,7 +51,7 @@ def check(task: Task, state: DisputeState, *, day: date) -> Checked:
     why = "" if purchase else "We have no purchase with this payment."
     if purchase is not None and task.repairs:
         try:
-            dispute_news.take(purchase, state, now=task.now)
+            purchase_news.take(purchase, state, now=task.now)
         except REFUSALS as refusal:
             why = str(refusal)
         dispute = _find(task.provider, state.gateway_id)

@@ -8,7 +8,7 @@ from payments.gateways import registry
 from payments.gateways.values import Outcome, RefundState, Window
 from payments.models import Purchase, Refund
 from payments.queries.gateway_books import Source
-from payments.services import dispute_news, refund_outcomes, refunds_adopted
+from payments.services import purchase_news, refund_outcomes, refunds_adopted
 from payments.services import reconciliation_charges as charges
 from payments.services.reconciliation_findings import (
     REFUSALS,
@@ -163,7 +163,7 @@ def _unknown(task: Task, state: RefundState, *, day: date) -> Checked:
     if purchase is not None and task.repairs:
         try:
             if purchase.status != Purchase.Status.SUCCEEDED:
-                purchase = dispute_news.read_again(purchase, now=task.now)
+                purchase = purchase_news.read_again(purchase, now=task.now)
             made = refunds_adopted.adopt(purchase=purchase, state=state, now=task.now)
         except REFUSALS as refusal:
             why = str(refusal)

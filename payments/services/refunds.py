@@ -23,9 +23,14 @@ from payments import audit, ledger, outbox
 from payments.gateways import base, registry, values
 from payments.ledger import Slice, balances, holds, templates
 from payments.ledger.reversals import AlreadyReversed
-from payments.models import CoinBalance, CoinLot, LotUse, Policy, Purchase, Refund
-from payments.queries import policies
-from payments.services import attempts, purchase_outcomes, refund_amounts, wallets
+from payments.models import CoinBalance, CoinLot, LotUse, Purchase, Refund
+from payments.services import (
+    attempts,
+    purchase_outcomes,
+    refund_amounts,
+    refund_rights,
+    wallets,
+)
 from payments.services import refund_outcomes as outcomes
 
 log = structlog.get_logger(__name__)
@@ -33,16 +38,6 @@ log = structlog.get_logger(__name__)
 Status = Refund.Status
 
 POLL_LEASE = timedelta(seconds=60)
-
-WITHDRAWAL_COUNTRIES = frozenset(
-    {
-        *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU"),
-        *("IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
-        *("IS", "LI", "NO", "GB"),
-    }
-)
-"""Where a consumer may withdraw within 14 days: EU and EEA (Directive 2011/83/EU, article 9), UK
-(Consumer Contracts Regulations 2013)."""
 
 
 class NothingToRefund(Conflict):
@@ -73,11 +68,6 @@ class AmountTooSmall(Refused):
 class CurrencyMismatch(Refused):
     code = "currency_mismatch"
     title = "A purchase is paid back in the currency it was paid in."
-
-
-class MoneyRefundWindowOver(Refused):
-    code = "money_refund_window_over"
-    title = "The purchase is too old to be paid back on request; ask the support."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,34 +259,6 @@ def worth_now(purchase: Purchase) -> refund_amounts.Worth:
     return refund_amounts.worth_of(purchase, parts)
 
 
-def window_of(purchase: Purchase, *, now: datetime) -> Refund.Kind:
-    """On what ground a reader may ask for a purchase to be paid back now.
-
-    Raises:
-        MoneyRefundWindowOver: On none any more.
-    """
-    days = policies.value(Policy.Name.MONEY_REFUND_DAYS, on=now)
-    paid_at = purchase.settled_at
-    if paid_at is None or now > paid_at + timedelta(days=days):
-        raise MoneyRefundWindowOver(window_days=days)
-    return kind_of(purchase, now=now)
-
-
-def kind_of(purchase: Purchase, *, now: datetime) -> Refund.Kind:
-    """Whether the right of withdrawal still stands (rules.md, rule 41).
-
-    It ends early only where the reader asked for the coins at once, acknowledged that the right
-    ends with it, and has the receipt; we send the receipt with the coins.
-    """
-    consent = purchase.consent or {}
-    waived = bool(consent.get("immediate_delivery")) and bool(consent.get("acknowledged"))
-    paid_at = purchase.settled_at
-    in_time = paid_at is not None and now <= paid_at + timedelta(days=14)
-    if purchase.country in WITHDRAWAL_COUNTRIES and in_time and not waived:
-        return Refund.Kind.WITHDRAWAL
-    return Refund.Kind.UNUSED
-
-
 def _own_unused(purchase: Purchase) -> Iterable[CoinLot]:
     """Lots of the purchase in its buyer's wallet that hold coins; none is locked."""
     lots = CoinLot.objects.filter(
@@ -367,7 +329,7 @@ def _make(
     *,
     now: datetime,
 ) -> Refund:
-    kind = Refund.Kind.GATEWAY if request.gateway_id else kind_of(purchase, now=now)
+    kind = Refund.Kind.GATEWAY if request.gateway_id else refund_rights.kind_of(purchase, now=now)
     return Refund(
         id=refund_id,
         purchase=purchase,

@@ -8,8 +8,8 @@ from payments.gateways import registry as gateways
 from payments.gateways.values import EventKind, RefundState, Window
 from payments.models import Purchase, Refund, WebhookEvent
 from payments.services import (
-    dispute_news,
     disputes,
+    purchase_news,
     refund_outcomes,
     refunds_adopted,
     settlements,
@@ -33,7 +33,7 @@ def payment_changed(event: WebhookEvent, now: datetime) -> None:
         return
     if purchase is None:
         raise LookupError(f"no purchase has the reference {event.reference}")
-    dispute_news.read_again(purchase, now=now)
+    purchase_news.read_again(purchase, now=now)
 
 
 @handles(EventKind.REFUND_CHANGED)
@@ -42,7 +42,7 @@ def refund_changed(event: WebhookEvent, now: datetime) -> None:
     purchase = _purchase_of(event)
     if purchase is None:
         raise LookupError(f"no purchase has the payment {event.payment_id or event.reference}")
-    purchase = dispute_news.settled(purchase, now=now)
+    purchase = purchase_news.settled(purchase, now=now)
     known = purchase.refunds.all()
     if event.object_id:
         known = known.filter(gateway_id__in=[event.object_id, ""])
@@ -65,7 +65,7 @@ def dispute_changed(event: WebhookEvent, now: datetime) -> None:
     purchase = disputes.find_purchase(provider=event.provider, state=state)
     if purchase is None:
         raise LookupError(f"no purchase has the payment {state.payment_id}")
-    dispute_news.take(purchase, state, now=now)
+    purchase_news.take(purchase, state, now=now)
 
 
 @handles(EventKind.SETTLEMENT_CHANGED)

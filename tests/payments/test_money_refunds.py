@@ -18,7 +18,7 @@ from payments.gateways.sandbox.gateway import SandboxGateway
 from payments.ledger import chart, invariants
 from payments.ledger.reversals import AlreadyReversed
 from payments.models import Attempt, OutboxEvent, Purchase, Refund, SandboxRefund
-from payments.services import refund_amounts, refund_outcomes, refunds
+from payments.services import refund_amounts, refund_outcomes, refund_rights, refunds
 from tests import factories
 from tests.factories import NOW, READER
 from tests.ledger import books
@@ -405,10 +405,10 @@ def test_readers_ask_within_fourteen_days(days: int, is_open: bool) -> None:
     at: datetime = NOW + timedelta(days=days)
 
     if is_open:
-        assert refunds.window_of(purchase, now=at) == Refund.Kind.UNUSED
+        assert refund_rights.window_of(purchase, now=at) == Refund.Kind.UNUSED
         return
-    with pytest.raises(refunds.MoneyRefundWindowOver):
-        refunds.window_of(purchase, now=at)
+    with pytest.raises(refund_rights.MoneyRefundWindowOver):
+        refund_rights.window_of(purchase, now=at)
 
 
 @given(

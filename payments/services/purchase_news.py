@@ -1,4 +1,4 @@
-"""News of a dispute, whoever brings it: a webhook, or the reconciliation."""
+"""News of a purchase, whoever brings it: its payment first, then what is about the payment."""
 
 from datetime import datetime
 
