@@ -93,6 +93,7 @@ def test_a_link_that_leads_nowhere_is_replaced(
 @pytest.mark.parametrize(
     ("registry", "archive"),
     [("pypi", wheel(member="text")), ("npm", package("member", b"text"))],
+    ids=["pypi", "npm"],  # an archive holds the second it was made in: as an id it would differ
 )
 def test_what_is_missing_is_fetched_once(
     tmp_path: Path,
