@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from access.services import dispute_losses
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.ids import uuid7
+from payments.gateways.sandbox import bank
 from payments.gateways.sandbox import disputes as sandbox_disputes
 from payments.gateways.sandbox import settlements as sandbox_settlements
 from payments.models import Dispute, Purchase, SandboxDispute
-from payments.services import disputes, refunds, settlements
+from payments.services import bank_statements, disputes, refunds, settlements
 
 OPENS_AFTER = timedelta(days=4)
 DECIDED_AFTER = timedelta(days=12)
@@ -63,6 +64,19 @@ class Aftermath:
         if now.day % SETTLES_EVERY == 0:
             sandbox_settlements.make(now=now)
             settlements.collect(provider="SANDBOX", now=now)
+
+    def month_over(self, now: datetime) -> None:
+        """Finance imports what the bank says of the month that ends with ``now``'s day."""
+        first, until = now.date().replace(day=1), now.date() + timedelta(days=1)
+        for currency in bank.currencies(since=first, until=until):
+            bank_statements.import_file(
+                content=bank.statement(currency=currency, since=first, until=until),
+                name=f"{first:%Y-%m}-{currency}.csv",
+                form="",
+                actor="system:demo",
+                now=now,
+                account=f"Demo bank, {currency}",
+            )
 
     def _pay_back(self, purchase: Purchase, *, now: datetime) -> None:
         wanted = refunds.Request(

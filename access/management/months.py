@@ -108,6 +108,8 @@ class Months:
                 self._visit(day + timedelta(minutes=minute))
             expiry.sweep(now=day + timedelta(hours=23, minutes=45))
             self.aftermath.evening(day + timedelta(hours=23, minutes=50))
+            if (day + timedelta(days=1)).day == 1:
+                self.aftermath.month_over(day + timedelta(hours=23, minutes=55))
             self.tally.paid_back = self.aftermath.refunds
             self.tally.disputes = self.aftermath.disputes
             yield day

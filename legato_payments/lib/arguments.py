@@ -1,7 +1,7 @@
 """Arguments that several management commands take."""
 
 from argparse import ArgumentTypeError
-from datetime import date
+from datetime import date, timedelta
 
 
 def day(text: str) -> date:
@@ -14,3 +14,12 @@ def day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise ArgumentTypeError(f"{text} is not a day (YYYY-MM-DD)") from error
+
+
+def day_after(text: str) -> date:
+    """Until when, not included, of a last day on the command line, which is.
+
+    Raises:
+        ArgumentTypeError: As ``day``.
+    """
+    return day(text) + timedelta(days=1)

@@ -1,6 +1,7 @@
 """manage.py refresh_rates, and the commands that play readers and banks at the sandbox"""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,17 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from legato_payments.lib import clock
+from payments.enums import Provider
 from payments.gateways.sandbox import books
 from payments.gateways.sandbox import refunds as sandbox_refunds
-from payments.models import CurrencyRate, SandboxCharge, SandboxDelivery
+from payments.models import (
+    BankReceipt,
+    CurrencyRate,
+    SandboxCharge,
+    SandboxDelivery,
+    Settlement,
+)
+from payments.services import settlements
 from tests import factories
 from tests.factories import NOW
 from tests.payments import books_of
@@ -220,6 +229,24 @@ class TestSandboxBank:
         said = run("sandbox_advance", "--days", "20")
 
         assert said == "1 refunds ended, 1 disputes lost, 1 transfers to the bank\n"
+
+    def test_the_statement_of_our_bank_is_one_we_can_import(self, tmp_path: Path) -> None:
+        factories.buy_coins(now=clock.now() - timedelta(days=3))
+        run("sandbox_advance", "--days", "0")
+        settlements.collect(provider=Provider.SANDBOX, now=clock.now())
+        statement = tmp_path / "statement.csv"
+
+        statement.write_text(run("sandbox_statement", "USD"))
+        said = run("import_bank_statement", str(statement))
+
+        assert "Lines: 1, new: 1, matched: 1" in said
+        assert BankReceipt.objects.get().settlement == Settlement.objects.get()
+
+    @pytest.mark.parametrize(
+        ("arguments", "code"), [(["CAD"], 1), (["USD", "--from", "2099-01-01"], 2)]
+    )
+    def test_a_statement_of_nothing_is_refused(self, arguments: list[str], code: int) -> None:
+        assert fail("sandbox_statement", *arguments)[0] == code
 
     def test_time_does_not_go_back(self) -> None:
         with pytest.raises(CommandError):

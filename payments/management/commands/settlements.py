@@ -64,7 +64,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--from", dest="since", type=arguments.day, help="First day, YYYY-MM-DD."
         )
-        parser.add_argument("--to", dest="until", type=arguments.day, help="Day after the last.")
+        parser.add_argument(
+            "--to", dest="until", type=arguments.day_after, help="Last day, included."
+        )
         parser.add_argument("--format", choices=["table", "json", "csv"], default="table")
 
     def handle(self, *args: Any, **options: Any) -> None:

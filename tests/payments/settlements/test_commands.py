@@ -204,8 +204,8 @@ class TestSettlements:
         everything = {"po_1", today.pk}
         assert ids("--format", "csv") == everything
         assert ids("--format", "csv", "--provider", "stripe") == {"po_1"}
-        assert ids("--format", "csv", "--from", "2026-11-05", "--to", "2026-11-06") == {"po_1"}
-        assert ids("--format", "csv", "--to", "2026-11-05") == set()
+        assert ids("--format", "csv", "--from", "2026-11-05", "--to", "2026-11-05") == {"po_1"}
+        assert ids("--format", "csv", "--to", "2026-11-04") == set()
 
     def test_words_of_a_gateway_are_no_formulas(self) -> None:
         record(gateway_id="=1+1", bank_reference="@SUM(A1)", amount=state().amount)
