@@ -164,6 +164,8 @@ class RefundState:
     Args:
         reference: Ours; empty when it was made at the gateway's dashboard.
         outcome: ACTION_REQUIRED when a person has to give the payer's bank details.
+        fee: What the gateway kept for it, less what it gave back; ``None`` when not known.
+        settled: What left our balance for it, less what came back, where that is another currency.
     """
 
     gateway_id: str
@@ -174,6 +176,8 @@ class RefundState:
     amount: Money
     failure_code: str = ""
     occurred_at: datetime | None = None
+    fee: Money | None = None
+    settled: Money | None = None
 
 
 class DisputeStatus(StrEnum):
@@ -196,6 +200,7 @@ class DisputeState:
         is_withdrawn: WON because the payer took it back, or the bank asked only.
         fee: What the gateway charged for it so far, by its own figures.
         fee_returned: What of the fee it gave back.
+        settled: What left our balance for it, less what came back, where that is another currency.
         evidence_due_at: Until when we can answer.
     """
 
@@ -210,6 +215,7 @@ class DisputeState:
     is_withdrawn: bool = False
     fee: Money | None = None
     fee_returned: Money | None = None
+    settled: Money | None = None
     evidence_due_at: datetime | None = None
     opened_at: datetime | None = None
     occurred_at: datetime | None = None

@@ -390,7 +390,12 @@ def debt_returned(*, user_id: str, coins: int, value: int) -> Draft:
 def conversion(
     *, provider: str, currency: str, amount: int, settled_currency: str, settled: int
 ) -> Draft:
-    """The gateway turned a payment into another currency of our balance, at its own rate."""
+    """The gateway turned a payment into another currency of our balance, at its own rate.
+
+    Args:
+        amount: Micros of ``currency``; below zero, as ``settled``, for what it took back.
+        settled: What that is in ``settled_currency``.
+    """
     return _draft(
         TransactionKind.CONVERSION,
         [

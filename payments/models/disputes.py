@@ -9,6 +9,7 @@ from django.db.models import Q
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.jobs import DueQuerySet, DueRow
 from payments.enums import Provider
+from payments.models.gateway_figures import GatewayFigures
 
 
 class DisputeQuerySet(DueQuerySet["Dispute"]):
@@ -32,7 +33,7 @@ class DisputeQuerySet(DueQuerySet["Dispute"]):
         return self.filter(status=Dispute.Status.NEEDS_RESPONSE, evidence_due_at__lt=end)
 
 
-class Dispute(DueRow):
+class Dispute(GatewayFigures, DueRow):
     """A dispute of one purchase, as the gateway tells of it and as our books have it.
 
     ``status`` is the gateway's word; ``booked`` is how far our books are. While ``booked`` is HELD,
@@ -68,11 +69,9 @@ class Dispute(DueRow):
         default=False, help_text="The bank only asks so far: no money and no coins are held."
     )
     booked = models.CharField(max_length=4, choices=Booked.choices, default=Booked.NONE)
-    times_booked = models.PositiveIntegerField(default=0, help_text="Postings made for it.")
     currency = models.CharField(max_length=3)
     amount_micros = models.BigIntegerField(help_text="Disputed, in the paid currency.")
     tax_micros = models.BigIntegerField(default=0, help_text="Of it, tax.")
-    fees = models.JSONField(default=dict, help_text="Booked so far: micros by currency.")
     reason = models.CharField(max_length=64, default="", blank=True)
     policy = models.CharField(max_length=8, choices=Policy.choices, default=Policy.WRITERS)
     evidence = models.JSONField(null=True, blank=True)

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.jobs import DueQuerySet, DueRow
+from payments.models.gateway_figures import GatewayFigures
 
 
 class RefundQuerySet(DueQuerySet["Refund"]):
@@ -21,7 +22,7 @@ class RefundQuerySet(DueQuerySet["Refund"]):
         return self.filter(status__in=[Refund.Status.NEEDS_ATTENTION, Refund.Status.CONTRADICTED])
 
 
-class Refund(DueRow):
+class Refund(GatewayFigures, DueRow):
     """A money refund of a coin purchase.
 
     The coins are taken and the money is put in flight when it is REQUESTED; the gateway is asked

@@ -21,7 +21,7 @@ from payments.gateways.values import DisputeState, DisputeStatus
 from payments.ledger import balances, holds, templates
 from payments.models import CoinBalance, Dispute, Purchase
 from payments.outbox import EventType
-from payments.services import purchase_outcomes, refund_amounts, wallets
+from payments.services import figures, purchase_outcomes, refund_amounts, wallets
 
 log = structlog.get_logger(__name__)
 
@@ -81,17 +81,27 @@ def apply(*, purchase_id: UUID, state: DisputeState, now: datetime) -> Dispute:
         if is_open or (is_lost and dispute.booked == Booked.HELD):
             _move_lots(dispute, wallets_by_reader.values(), freeze=True, now=now)
         if dispute.booked != Booked.LOST and dispute.status in (Status.WON, Status.WITHDRAWN):
-            win(dispute, wallets_by_reader.values(), now=now)
+            win(dispute, wallets_by_reader.values(), now=now, settled=state.settled)
+        _book_conversion(dispute, state.settled, now=now)
         _plan(dispute, now=now)
         dispute.save()
         failpoint("dispute.applied")
     return dispute
 
 
-def win(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> None:
+def win(
+    dispute: Dispute,
+    readers: Iterable[CoinBalance],
+    *,
+    now: datetime,
+    settled: Money | None = None,
+) -> None:
     """The disputed money is back, if it was gone: unfreeze the coins.
 
     Wallets, purchase and dispute are locked; the caller saves the row.
+
+    Args:
+        settled: See ``DisputeState``; what is booked of it already counts where nobody says.
     """
     if dispute.booked == Booked.HELD:
         draft = templates.dispute_won(
@@ -104,6 +114,7 @@ def win(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> N
     freeze_for_others(dispute, readers, now=now)
     dispute.booked = Booked.NONE
     dispute.closed_at = now
+    _book_conversion(dispute, settled, now=now)
 
 
 def freeze_for_others(dispute: Dispute, readers: Iterable[CoinBalance], *, now: datetime) -> None:
@@ -319,12 +330,21 @@ def _move_lots(
 
 
 def _book_fee(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:
-    for currency, target in fees_of(state).items():
-        rest = target - dispute.fees.get(currency, 0)
-        if rest:
-            draft = templates.dispute_fee(provider=dispute.provider, currency=currency, fee=rest)
-            ledger.post(draft, header(dispute, "fee", now=now))
-            dispute.fees[currency] = target
+    for currency, rest in figures.fees_to_book(dispute, fees_of(state)):
+        draft = templates.dispute_fee(provider=dispute.provider, currency=currency, fee=rest)
+        _post(dispute, "fee", draft, now=now)
+
+
+def _book_conversion(dispute: Dispute, settled: Money | None, *, now: datetime) -> None:
+    is_out = dispute.booked != Booked.NONE
+    for draft in figures.conversions_to_book(
+        dispute,
+        provider=dispute.provider,
+        currency=dispute.currency,
+        out=dispute.amount_micros * is_out,
+        settled=settled,
+    ):
+        _post(dispute, "conversion", draft, now=now)
 
 
 def _post(dispute: Dispute, event: str, draft: templates.Draft, *, now: datetime) -> None:

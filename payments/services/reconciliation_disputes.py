@@ -8,7 +8,7 @@ from payments.gateways import registry
 from payments.gateways.values import DisputeState, Window
 from payments.models import Dispute, Purchase
 from payments.queries.gateway_books import Source
-from payments.services import disputes, purchase_news
+from payments.services import disputes, figures, purchase_news
 from payments.services import reconciliation_charges as charges
 from payments.services.reconciliation_findings import (
     REFUSALS,
@@ -119,7 +119,8 @@ def _faults(dispute: Dispute, state: DisputeState) -> list[Kind]:
         found.append(Kind.AMOUNT)
     if disputes.status_of(state) != dispute.status or not _is_held_alike(dispute, state):
         found.append(Kind.STATUS)
-    if _kept(dispute.fees) != _kept(disputes.fees_of(state)):
+    is_converted = figures.are_booked(dispute, fees={}, settled=state.settled)
+    if _kept(dispute.fees) != _kept(disputes.fees_of(state)) or not is_converted:
         found.append(Kind.FEE)
     return found
 
@@ -153,8 +154,9 @@ def _missing(purchase: Purchase | None, state: DisputeState, day: date, why: str
 
 
 def _taken(state: DisputeState) -> Money:
-    kept = disputes.fees_of(state).get(state.amount.currency, 0)
-    return -(state.amount + Money(kept, state.amount.currency))
+    taken = state.settled or state.amount
+    kept = disputes.fees_of(state).get(taken.currency, 0)
+    return -(taken + Money(kept, taken.currency))
 
 
 def _finding(dispute: Dispute, state: DisputeState | None, kind: Kind, day: date) -> Finding:
@@ -175,6 +177,8 @@ def _finding(dispute: Dispute, state: DisputeState | None, kind: Kind, day: date
 
 def _gap(dispute: Dispute, state: DisputeState | None, kind: Kind) -> Money | None:
     """What the gateway holds for us beyond our books."""
+    if kind == Kind.FEE and state and state.settled:
+        return _converted_gap(dispute, state, state.settled)
     if state is None:
         amount = booked(dispute) + dispute.fees.get(dispute.currency, 0)
     elif kind == Kind.AMOUNT:
@@ -185,3 +189,10 @@ def _gap(dispute: Dispute, state: DisputeState | None, kind: Kind) -> Money | No
     else:
         return None
     return Money(amount, dispute.currency) if amount else None
+
+
+def _converted_gap(dispute: Dispute, state: DisputeState, settled: Money) -> Money | None:
+    currency = settled.currency
+    ours = dispute.settled.get(currency, 0) + dispute.fees.get(currency, 0)
+    theirs = settled.micros + disputes.fees_of(state).get(currency, 0)
+    return Money(ours - theirs, currency) if ours != theirs else None

@@ -404,12 +404,16 @@ def _expected(source: Source, line: LedgerLine, life: list[Posting]) -> _Expecte
         )
     sign = -1 if line.kind in (LineKind.REFUND, LineKind.DISPUTE) else 1
     posted = -gateway_books.gross(life, currency)
+    row: Refund | Dispute
     if source.type == "refund":
-        refund = Refund.objects.get(pk=source.id)
+        row = refund = Refund.objects.get(pk=source.id)
         amount, booked = refund.amount_micros, refunds.booked(refund)
     else:
-        dispute = Dispute.objects.get(pk=source.id)
+        row = dispute = Dispute.objects.get(pk=source.id)
         amount, booked = dispute.amount_micros, disputes.booked(dispute)
+    if currency != row.currency:
+        # Converted there, at its own rate each time: its sum was compared with the object.
+        return _Expected(line.gross, line.fee)
     # Where our row and its postings agree, a line is told by the row: it may come before them.
     # The fee of a dispute may be given back in parts; its sum was compared with the dispute.
     return _Expected(Money(sign * (amount if posted == booked else posted), currency), line.fee)

@@ -131,7 +131,12 @@ def _purchase_of(task: Task, state: RefundState, day: date) -> Purchase | None:
 
 
 def _agrees(refund: Refund, state: RefundState) -> bool:
-    return _same_amount(refund, state) and _same_id(refund, state) and _same_status(refund, state)
+    return (
+        _same_amount(refund, state)
+        and _same_id(refund, state)
+        and _same_status(refund, state)
+        and not refund_outcomes.has_figures_left(refund, state)
+    )
 
 
 def _same_amount(refund: Refund, state: RefundState) -> bool:
@@ -180,7 +185,7 @@ def _unknown(task: Task, state: RefundState, *, day: date) -> Checked:
         theirs=of_refund_state(state) | ({"not repaired": why} if why else {}),
         reference=state.charge_reference,
         gateway_id=state.gateway_id,
-        gap=-state.amount,
+        gap=-_taken(state),
         is_repairable=not why,
     )
     return Checked((finding,), state.amount)
@@ -190,13 +195,15 @@ def _differs(task: Task, refund: Refund, state: RefundState, *, day: date) -> Ch
     if not _same_id(refund, state):
         if state.outcome in GONE:
             return Checked()
-        return _one(refund, state, Kind.DUPLICATE, day, gap=-state.amount)
+        return _one(refund, state, Kind.DUPLICATE, day, gap=-_taken(state))
     if not _same_amount(refund, state):
         same_currency = state.amount.currency == refund.currency
         kind = Kind.AMOUNT if same_currency else Kind.CURRENCY
         gap = Money(booked(refund), refund.currency) - state.amount if same_currency else None
         return _one(refund, state, kind, day, gap=gap)
-    can_apply = not _same_status(refund, state) and refund.status != Status.CONTRADICTED
+    is_alike = _same_status(refund, state)
+    lacks_figures = refund_outcomes.has_figures_left(refund, state)
+    can_apply = lacks_figures or (not is_alike and refund.status != Status.CONTRADICTED)
     if can_apply and task.repairs:
         try:
             refund = refund_outcomes.apply(refund_id=refund.pk, state=state, now=task.now)
@@ -205,9 +212,25 @@ def _differs(task: Task, refund: Refund, state: RefundState, *, day: date) -> Ch
     if _agrees(refund, state):
         is_repaired = can_apply and task.repairs
         return Checked(money=state.amount, is_repaired=is_repaired, source=source_of(refund))
-    is_out = state.outcome not in GONE
-    gap = Money(booked(refund) - state.amount.micros * is_out, refund.currency)
-    return _one(refund, state, Kind.STATUS, day, gap=gap, is_repairable=can_apply)
+    kind = Kind.FEE if is_alike else Kind.STATUS
+    return _one(refund, state, kind, day, gap=_gap(refund, state), is_repairable=can_apply)
+
+
+def _taken(state: RefundState) -> Money:
+    """What left our balance at the gateway for it, in the currency that the balance has."""
+    taken = state.settled or state.amount
+    is_alike = state.fee is not None and state.fee.currency == taken.currency
+    return taken + state.fee if state.fee is not None and is_alike else taken
+
+
+def _gap(refund: Refund, state: RefundState) -> Money:
+    """What the gateway holds for us beyond our books."""
+    theirs = _taken(state)
+    currency = theirs.currency
+    ours = refund.settled.get(currency, 0) if state.settled else booked(refund)
+    # What came back of it is out of a conversion already.
+    is_out = state.settled is not None or state.outcome not in GONE
+    return Money(ours + refund.fees.get(currency, 0) - theirs.micros * is_out, currency)
 
 
 def _one(

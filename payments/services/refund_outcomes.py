@@ -17,13 +17,21 @@ from payments.ledger import balances, templates
 from payments.ledger.reversals import lines_of
 from payments.models import Purchase, Refund
 from payments.outbox import EventType
-from payments.services import attempts, purchase_outcomes, wallets
+from payments.services import attempts, figures, purchase_outcomes, wallets
 
 log = structlog.get_logger(__name__)
 
 Status = Refund.Status
 
 ACTOR = "system:refunds"
+
+
+FINAL = {
+    Outcome.SUCCEEDED: (Status.SUCCEEDED,),
+    Outcome.FAILED: (Status.FAILED,),
+    Outcome.CANCELLED: (Status.FAILED,),
+}
+"""Where both sides say the same, and it is over: what moved at the gateway stays."""
 
 
 class RefundMismatch(Exception):
@@ -45,6 +53,46 @@ def apply(*, refund_id: UUID, state: RefundState, now: datetime) -> Refund:
     attempts.resolve(
         object_type="refund", object_id=refund.pk, operation="refund", was_done=True, now=now
     )
+    with atomic():
+        refund = _bring(refund_id, state, now=now)
+        book_figures(refund, state, now=now)
+    return refund
+
+
+def book_figures(refund: Refund, state: RefundState, *, now: datetime) -> None:
+    """Book what the gateway kept and converted, once both say that it is paid, or that it failed.
+
+    The refund is locked.
+    """
+    if refund.status not in FINAL.get(state.outcome, ()):
+        return
+    provider = refund.purchase.provider
+    for currency, rest in figures.fees_to_book(refund, fees_of(state)):
+        draft = templates.gateway_fee(provider=provider, currency=currency, fee=rest)
+        _post_figure(refund, draft, "fee", now=now)
+    for draft in figures.conversions_to_book(
+        refund,
+        provider=provider,
+        currency=refund.currency,
+        out=refund.amount_micros * (refund.status == Status.SUCCEEDED),
+        settled=state.settled,
+    ):
+        _post_figure(refund, draft, "conversion", now=now)
+    refund.save(update_fields=["fees", "settled", "converted_micros", "times_booked"])
+
+
+def has_figures_left(refund: Refund, state: RefundState) -> bool:
+    """Whether the next ``apply`` would book something that the gateway kept or converted."""
+    is_final = refund.status in FINAL.get(state.outcome, ())
+    return is_final and not figures.are_booked(refund, fees=fees_of(state), settled=state.settled)
+
+
+def fees_of(state: RefundState) -> dict[str, int]:
+    """What the gateway kept for it, micros by currency."""
+    return {state.fee.currency: state.fee.micros} if state.fee else {}
+
+
+def _bring(refund_id: UUID, state: RefundState, *, now: datetime) -> Refund:
     match state.outcome:
         case Outcome.SUCCEEDED:
             return succeed(refund_id=refund_id, gateway_id=state.gateway_id, now=now)
@@ -201,6 +249,12 @@ def _post_failed(refund: Refund, *, now: datetime) -> UUID:
         templates.refund_failed(of=lines_of(refund.transaction)),
         _header(refund, "failed", now=now),
     )
+
+
+def _post_figure(refund: Refund, draft: templates.Draft, event: str, *, now: datetime) -> None:
+    # Counted, as it may come in parts.
+    refund.times_booked += 1
+    ledger.post(draft, _header(refund, f"{event}:{refund.times_booked}", now=now))
 
 
 def _record(refund: Refund, event: str, *, now: datetime) -> None:

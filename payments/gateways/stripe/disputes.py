@@ -10,6 +10,7 @@ from payments.gateways.stripe.answers import PAGE, Object, ask, find, walk
 from payments.gateways.stripe.fields import (
     REFERENCE,
     created,
+    figures_of,
     id_of,
     is_ours,
     metadata_of,
@@ -96,6 +97,7 @@ def state_of(dispute: Object) -> DisputeState:
         is_withdrawn=status is DisputeStatus.WON and dispute["status"] != "won",
         fee=_sum_of(lines, [line["fee"] for line in lines if line["fee"] > 0]),
         fee_returned=_sum_of(lines, [-line["fee"] for line in lines if line["fee"] < 0]),
+        settled=figures_of(lines, dispute["currency"]).settled,
         evidence_due_at=moment(due_by) if due_by else None,
         opened_at=moment(dispute["created"]),
         occurred_at=moment(max(dispute["created"], *(line["created"] for line in lines), 0)),

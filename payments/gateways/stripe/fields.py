@@ -1,5 +1,7 @@
 """The small parts that Stripe's objects are made of."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +13,14 @@ REFERENCE = "legato_reference"
 """The metadata that holds our reference of a payment or a refund."""
 CHARGE_REFERENCE = "legato_charge_reference"
 """The metadata of a refund that holds our reference of its payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What lines of Stripe's own book say of an object: see ``RefundState``."""
+
+    fee: Money | None = None
+    settled: Money | None = None
 
 
 def created(window: Window) -> Any:
@@ -64,4 +74,19 @@ def method_of(token: str, customer_id: str, details: Object) -> SavedMethod:
         brand=facts.get("brand") or "",
         last4=facts.get("last4") or "",
         expires=f"{facts['exp_year']:04d}-{facts['exp_month']:02d}" if has_end else "",
+    )
+
+
+def figures_of(lines: Sequence[Object], currency: str) -> Figures:
+    """What Stripe kept for an object in ``currency`` and, if it converted it, what it took.
+
+    All lines of an object are in one currency: that of our balance.
+    """
+    balance = lines[0]["currency"] if lines else currency
+    if not lines or not is_ours(balance):
+        return Figures()
+    taken = money(-sum(line["amount"] for line in lines), balance)
+    return Figures(
+        fee=money(sum(line["fee"] for line in lines), balance),
+        settled=taken if balance != currency else None,
     )

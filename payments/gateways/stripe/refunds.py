@@ -10,11 +10,13 @@ from payments.gateways.stripe.fields import (
     CHARGE_REFERENCE,
     REFERENCE,
     created,
+    figures_of,
     id_of,
     is_ours,
     metadata_of,
     moment,
     money,
+    object_of,
 )
 from payments.gateways.values import Outcome, RefundRequest, RefundState, Window
 
@@ -37,8 +39,8 @@ _OUTCOMES = {
     "canceled": Outcome.CANCELLED,
 }
 
-_EXPAND = ["payment_intent"]
-_EXPAND_LIST = ["data.payment_intent"]
+_EXPAND = ["payment_intent", "balance_transaction", "failure_balance_transaction"]
+_EXPAND_LIST = [f"data.{field}" for field in _EXPAND]
 
 
 def create(client: stripe.StripeClient, request: RefundRequest, *, key: str) -> RefundState:
@@ -81,6 +83,7 @@ def state_of(refund: Object) -> RefundState:
     """A refund of Stripe's."""
     metadata = metadata_of(refund)
     payment = refund["payment_intent"]
+    figures = figures_of(_lines(refund), refund["currency"])
     return RefundState(
         gateway_id=refund["id"],
         reference=metadata.get(REFERENCE, ""),
@@ -90,7 +93,15 @@ def state_of(refund: Object) -> RefundState:
         amount=money(refund["amount"], refund["currency"]),
         failure_code=refund.get("failure_reason") or "",
         occurred_at=moment(refund["created"]),
+        fee=figures.fee,
+        settled=figures.settled,
     )
+
+
+def _lines(refund: Object) -> list[Object]:
+    """Of Stripe's own book: when the money left our balance, and when it came back."""
+    found = (refund.get("balance_transaction"), refund.get("failure_balance_transaction"))
+    return [line for line in map(object_of, found) if line]
 
 
 def _of_payment(

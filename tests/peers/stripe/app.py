@@ -57,6 +57,7 @@ class StripePeer(Peer):
         "dispute_fee": 1_500,
         "dispute_fee_returned": False,
         "late_balance_transactions": False,
+        "refund_fee": 0,
         "refund_status": "succeeded",
         "refuse_refunds": False,
     }

@@ -18,6 +18,8 @@ PREFIXES = {
     "evt_": "event",
 }
 
+OPTIONAL = {("refund", "failure_balance_transaction")}
+"""Properties that can be expanded and are missing where there is nothing to tell."""
 INCLUDABLE = {
     ("checkout.session", "line_items"): "_line_items",
     ("charge", "refunds"): "_refunds",
@@ -104,6 +106,8 @@ def _expand(call: Call, body: Json, parts: list[str], path: str) -> None:
     if hidden and head not in body:
         body[head] = _included(call, body, hidden)
     if head not in body:
+        if (body.get("object"), head) in OPTIONAL:
+            return
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
     value = body[head]
     if isinstance(value, list):

@@ -93,7 +93,7 @@ def _make(call: Call, charge: Json, amount: int) -> Json:
     if status == "pending":
         refund["pending_reason"] = "processing"
     if status != "failed":
-        refund["balance_transaction"] = _enter(call, refund, -amount, "refund")["id"]
+        refund["balance_transaction"] = _enter(call, refund)["id"]
     else:
         refund["failure_reason"] = "declined"
     call.save(refund)
@@ -109,16 +109,18 @@ def _make(call: Call, charge: Json, amount: int) -> Json:
     return refund
 
 
-def _enter(call: Call, refund: Json, amount: int, kind: str) -> Json:
-    settled, currency, rate = ledger.settled(call, amount, refund["currency"])
+def _enter(call: Call, refund: Json) -> Json:
+    settled, currency, rate = ledger.settled(call, -refund["amount"], refund["currency"])
     return ledger.book(
         call,
-        kind=kind,
-        category=kind,
+        kind="refund",
+        category="refund",
         source=refund["id"],
         amount=settled,
         currency=currency,
         rate=rate,
+        fee=call.options["refund_fee"],
+        fee_name="Stripe refund fees",
         description="REFUND FOR CHARGE",
     )
 
