@@ -190,7 +190,7 @@ def _effects(dispute: Dispute, impact: Impact) -> Iterable[str]:
         yield f"{_usd(ours)} are our loss."
     if owed := impact.reader_micros(dispute.policy):
         yield f"{dispute.purchase.user_id} owes us {_usd(owed)}."
-    if impact.uncovered_micros and not impact.is_covered:
+    if impact.spent_micros:
         yield f"{dispute.purchase.user_id} can spend nothing until that is settled."
     yield "This cannot be undone."
 

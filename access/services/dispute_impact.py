@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Sum
 
 from legato_payments.lib.money import divide_down
 from payments.enums import BOOK_CURRENCY
 from payments.ledger import Slice, holds
-from payments.models import CoinLot, Dispute, LotUse, Purchase, Transaction
+from payments.models import CoinLot, Dispute, DisputeLoss, LotUse, Purchase, Transaction
 from payments.services import refund_amounts
 from revenue.services import clawbacks
 from revenue.services.clawbacks import Part
@@ -78,6 +78,11 @@ class Impact:
         """What the unused coins do not cover: somebody bears it."""
         return max(self.value_micros - self.unused_micros, 0)
 
+    @property
+    def spent_micros(self) -> int:
+        """Of that, what is looked for in spends."""
+        return 0 if self.is_covered else self.uncovered_micros
+
     def parts(self, policy: str) -> list[Part]:
         """What is taken back from writers under a policy."""
         if policy != Policy.WRITERS:
@@ -113,7 +118,8 @@ def of(dispute: Dispute, *, now: datetime) -> Impact:
         is_covered = not parts or parts[0].to_coin < lot.coins
         if is_covered:
             break
-    spent = () if is_covered else tuple(_spent(purchase, rest, now=now))
+    borne = _borne_before(dispute)
+    spent = () if is_covered else tuple(_spent(purchase, borne, borne + max(rest, 0), now=now))
     return Impact(value, taxes, unused, spent, is_covered)
 
 
@@ -135,28 +141,39 @@ def _unused_lots(purchase: Purchase) -> Iterable[CoinLot]:
     return lots.select_related("wallet").order_by("pk")
 
 
-def _spent(purchase: Purchase, rest: int, *, now: datetime) -> Iterable[Spent]:
-    if rest <= 0:
-        return
-    mine = _uses_of(purchase)
+def _borne_before(dispute: Dispute) -> int:
+    """What other losses of the purchase looked at of its spends, newest first, USD micros."""
+    others = DisputeLoss.objects.filter(dispute__purchase=dispute.purchase_id, undone_by=None)
+    return others.exclude(dispute=dispute).aggregate(all=Sum("spent_micros"))["all"] or 0
+
+
+def _spent(purchase: Purchase, start: int, end: int, *, now: datetime) -> Iterable[Spent]:
+    """Who got what the purchase's spends released, from ``start`` to ``end`` micros, newest first.
+
+    An earning's part up to ``end`` less that up to ``start``: two disputes of one purchase look at
+    different coins, and together take what one of both would.
+    """
+    mine = _uses_of(purchase) if end > start else []
     transactions = sorted({use.transaction_id for use in mine}, reverse=True)
     everything = _all_uses(transactions)
     claims = clawbacks.claims_on(transaction_ids=transactions)
     for transaction_id in transactions:
-        if rest <= 0:
-            return
         uses = [use for use in mine if use.transaction_id == transaction_id]
-        value = min(sum(use.value_micros for use in uses), rest)
-        rest -= value
+        worth = sum(use.value_micros for use in uses)
+        low, high = min(worth, start), min(worth, end)
+        start, end = start - low, end - high
+        if low == high:
+            continue
         parts, kept = [], 0
         for claim in claims.get(transaction_id, []):
-            share = _share_of(claim.earning.amount_micros, uses, everything[transaction_id], value)
+            earned, whole = claim.earning.amount_micros, everything[transaction_id]
+            share = _share_of(earned, uses, whole, high) - _share_of(earned, uses, whole, low)
             amount = min(share, claim.left_micros)
             if claim.is_mature(now):
                 kept += amount
             elif amount:
                 parts.append(Part(claim.earning, amount))
-        yield _describe(uses, value, tuple(parts), kept)
+        yield _describe(uses, high - low, tuple(parts), kept)
 
 
 def _uses_of(purchase: Purchase) -> list[LotUse]:

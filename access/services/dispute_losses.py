@@ -126,7 +126,7 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
     disputes.freeze_for_others(dispute, readers.values(), now=now)
     taken = clawbacks.claw_back(parts=parts, transaction_id=transaction_id, occurred_at=now)
     buyer = readers[purchase.user_id]
-    if impact.uncovered_micros and not impact.is_covered:
+    if impact.spent_micros:
         buyer.debt_micros += owed
         # Whom an earlier loss blocks stays blocked by that one; see ``_next_block``.
         buyer.blocked_by = buyer.blocked_by or dispute.freezer
@@ -140,6 +140,7 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
         writers_micros=impact.writers_micros(dispute.policy),
         platform_micros=impact.platform_micros(dispute.policy),
         reader_micros=owed,
+        spent_micros=impact.spent_micros,
         lost_at=now,
     )
     failpoint("dispute.earnings_taken")

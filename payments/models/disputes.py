@@ -116,6 +116,9 @@ class DisputeLoss(models.Model):
     writers_micros = models.BigIntegerField(help_text="Earnings taken back, USD micros.")
     platform_micros = models.BigIntegerField(help_text="Our loss, USD micros.")
     reader_micros = models.BigIntegerField(help_text="What the reader owes, USD micros.")
+    spent_micros = models.BigIntegerField(
+        default=0, help_text="Of these three, what was looked for in spends, USD micros."
+    )
     lost_at = models.DateTimeField()
     undone_by = models.OneToOneField(
         "payments.Transaction",

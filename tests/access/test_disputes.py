@@ -53,6 +53,10 @@ def spend(coins: int, user_id: str = READER, content_id: str = "") -> None:
     content.buy(user_id=user_id, content_id=content_id, now=NOW, actor=f"user:{user_id}")
 
 
+def spend_on(content_id: str) -> None:
+    content.buy(user_id=READER, content_id=content_id, now=NOW, actor=f"user:{READER}")
+
+
 def opened(purchase: Purchase, amount: str = "", **details: Any) -> SandboxDispute:
     minor = Money.parse(amount, purchase.currency).minor if amount else None
     return sandbox_disputes.open_one(
@@ -439,6 +443,20 @@ class TestTwoOfOnePurchase:
         assert (wallet().coins, wallet().held) == (0, 6_600)
         settle(ours)
         assert (wallet().coins, wallet().held) == (6_600 - DisputeLoss.objects.get().coins, 0)
+        sound()
+
+    def test_the_second_loss_looks_at_the_spends_that_the_first_left(self) -> None:
+        purchase = bought()
+        for writer, coins in (("ann", 3_000), ("bob", 3_600)):
+            factories.put_content(f"by-{writer}", price=coins, shares={writer: 10_000})
+            spend_on(f"by-{writer}")
+
+        lost(purchase, amount="15.00")
+        after_one = [micros(chart.writer(writer)) for writer in ("ann", "bob")]
+        lost(purchase, amount="24.99")
+
+        assert after_one[0] < 0
+        assert [micros(chart.writer(writer)) for writer in ("ann", "bob")] == [0, 0]
         sound()
 
 

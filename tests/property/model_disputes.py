@@ -107,16 +107,18 @@ class WholeModel(RefundModel):
         value = _value(dispute)
         unused, is_covered = self._take_unused(purchase, value)
         rest = value - sum(part.worth for _, part in unused)
-        shares, kept = self._shares_of(purchase, rest, now)
-        if dispute.policy != "WRITERS" or is_covered:
+        spent = 0 if is_covered else rest
+        borne = _borne_before(purchase)
+        shares, kept = self._shares_of(purchase, borne, borne + spent, now)
+        if dispute.policy != "WRITERS":
             shares, kept = [], 0
         # What is less than one of the coins that are left is nobody's but ours.
         owed = rest if dispute.policy == "READER" and not is_covered else 0
         platform = rest - owed - sum(share for _, _, share in shares)
-        loss = Loss(unused, shares, kept, platform, owed)
+        loss = Loss(unused, shares, kept, platform, owed, spent)
         self._count_loss(dispute, loss, 1)
         self.debts[purchase.reader] += owed
-        if rest and not is_covered:
+        if spent:
             self.blocks[purchase.reader].append(dispute)
         return loss
 
@@ -164,21 +166,23 @@ class WholeModel(RefundModel):
         return taken, False
 
     def _shares_of(
-        self, purchase: Purchase, rest: int, now: datetime
+        self, purchase: Purchase, start: int, end: int, now: datetime
     ) -> tuple[list[tuple[Sale, str, int]], int]:
         """What writers earned with coins of a purchase and cannot be paid yet, newest first.
 
-        And what they earned, too, but may have been paid: that is theirs.
+        And what they earned, too, but may have been paid: that is theirs. Of what the coins were
+        worth, from ``start`` to ``end``: another loss looked at what is before.
         """
         shares, kept = [], 0
         for sale in reversed(self.sales):
             worth = sum(part.worth for part in sale.parts if part.purchase is purchase)
-            if rest <= 0 or sale.is_undone or not worth:
+            if sale.is_undone or not worth:
                 continue
-            covered = min(worth, rest)
-            rest -= covered
+            low, high = min(worth, start), min(worth, end)
+            start, end = start - low, end - high
             for writer, earned in sale.shares.items():
-                part = sale.paid_by(purchase, writer) * covered // worth
+                paid = sale.paid_by(purchase, writer)
+                part = paid * high // worth - paid * low // worth
                 part = min(part, earned - sale.taken[writer])
                 if sale.matures[writer] <= now:
                     kept += part
@@ -217,3 +221,9 @@ def _value(dispute: Dispute) -> int:
     if dispute.amount == purchase.paid:
         return purchase.value
     return purchase.dollars(dispute.amount)
+
+
+def _borne_before(purchase: Purchase) -> int:
+    """What losses in force looked for in the spends of a purchase."""
+    losses = [loss for dispute in purchase.disputes for loss in dispute.losses]
+    return sum(loss.spent for loss in losses if not loss.is_undone)

@@ -190,13 +190,18 @@ class Refund:
 
 @dataclass(eq=False)
 class Loss:
-    """What a lost dispute took, from whom; ``kept``: earnings that writers may have been paid."""
+    """What a lost dispute took, from whom; ``kept``: earnings that writers may have been paid.
+
+    Args:
+        spent: What was looked for in the spends of the purchase.
+    """
 
     unused: list[tuple[str, Part]]
     shares: list[tuple[Sale, str, int]]
     kept: int
     platform: int
     owed: int
+    spent: int
     is_undone: bool = False
 
 
