@@ -16,6 +16,7 @@ from payments.ledger import sealing
 from payments.models import (
     ApprovalRequest,
     Dispute,
+    PaymentMethod,
     Purchase,
     Refund,
     SandboxDelivery,
@@ -30,6 +31,7 @@ from payments.services import (
     events,
     expiry,
     gateway_corrections,
+    payment_methods,
     proposals,
     purchases,
     reconciliation,
@@ -69,6 +71,12 @@ def poll_refund(*, refund_id: str, **_future: Any) -> None:
 def poll_dispute(*, dispute_id: str, **_future: Any) -> None:
     """Ask the gateway how a dispute stands."""
     disputes.poll(dispute_id=UUID(dispute_id), now=clock.now())
+
+
+@shared_task(name="payments.detach_method")
+def detach_method(*, method_id: str, **_future: Any) -> None:
+    """Let the gateway forget a payment method that was removed."""
+    payment_methods.detach(method_id=UUID(method_id), now=clock.now())
 
 
 @shared_task(name="payments.deliver_sandbox_webhook")
@@ -218,6 +226,8 @@ def sweep(**_future: Any) -> None:
         jobs.enqueue("payments.poll_refund", refund_id=str(refund_id))
     for dispute_id in _due(Dispute.objects.due(now)):
         jobs.enqueue("payments.poll_dispute", dispute_id=str(dispute_id))
+    for method_id in _due(PaymentMethod.objects.due(now)):
+        jobs.enqueue("payments.detach_method", method_id=str(method_id))
     for delivery_id in _due(SandboxDelivery.objects.due(now)):
         jobs.enqueue("payments.deliver_sandbox_webhook", delivery_id=delivery_id)
     approvals.expire(now=now)

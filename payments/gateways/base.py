@@ -11,6 +11,7 @@ from payments.gateways.values import (
     BalanceState,
     ChargeRequest,
     ChargeState,
+    CustomerRef,
     DisputeState,
     Evidence,
     GatewayEvent,
@@ -33,6 +34,8 @@ class ChargeGateway(Protocol):
     code: str
     currencies: frozenset[str]
     minimum_minor: Mapping[str, int]
+    has_customers: bool
+    """Whether a method is kept for a customer, who has to be made first."""
 
     def create_charge(self, request: ChargeRequest, *, key: str, now: datetime) -> ChargeState:
         """Open a payment. The same ``key`` again gives the same payment.
@@ -63,6 +66,21 @@ class ChargeGateway(Protocol):
         """Close an unpaid payment, so that it cannot be paid any more; its state afterwards.
 
         Where the gateway cannot close one, its state is what it is.
+        """
+        ...
+
+    def ensure_customer(self, customer: CustomerRef, *, key: str) -> str:
+        """The gateway's id of a reader, to keep methods for; empty where it needs none.
+
+        The same ``key`` again gives the same customer.
+        """
+        ...
+
+    def detach_method(self, token: str, *, key: str) -> None:
+        """Forget a kept method: it cannot be charged any more. One that is gone already is fine.
+
+        Raises:
+            InvalidRequest, AuthenticationFailed, RateLimited, Unavailable, Ambiguous: As above.
         """
         ...
 

@@ -59,7 +59,7 @@ class ChargeRequest:
     Args:
         reference: Ours, unique for ever, in every gateway's alphabet (``lib.ids``).
         return_url: Where the reader comes back to from a hosted page.
-        saved_method: A stored payment method to charge.
+        saved_method: The token of a kept payment method to charge.
         off_session: The reader is not here to answer the bank.
         save_method: Keep the method for later charges, with the reader's consent.
         inline: The reader pays on our own page with a client secret, not on a hosted page.
@@ -90,6 +90,8 @@ class SavedMethod:
     last4: str = ""
     expires: str = ""
     """``YYYY-MM``; empty for what does not expire."""
+    email: str = ""
+    """The payer's address, where the gateway charges it with that one alone."""
 
 
 @dataclass(frozen=True, slots=True)

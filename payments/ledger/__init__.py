@@ -5,7 +5,7 @@
 Locks are taken in one order, everywhere, so that two money operations queue instead of
 deadlocking: idempotency key, then the approval request, then wallets by primary key, then the
 campaign, purchase, subscription or dispute, then lots by primary key, then the writer row (payouts
-only), then the payout.
+only), then the payout. A kept payment method comes after the purchase that keeps it.
 
 The application's role may not change append-only rows, hence cannot lock them either: lock the
 wallet, purchase or entitlement instead.

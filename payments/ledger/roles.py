@@ -15,6 +15,8 @@ HIDDEN_FROM_REPORTS = {
     "payments_idempotencykey",
     "payments_webhookevent",
     "payments_customer",
+    "payments_gatewaycustomer",
+    "payments_paymentmethod",
     "payments_bankstatement",
 }
 """Stored answers, deliveries, files and personal data: reports have no business there."""

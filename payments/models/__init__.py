@@ -12,6 +12,7 @@ from payments.models.ledger import Account, Entry, Transaction
 from payments.models.lots import CoinLot, LotUse
 from payments.models.outbox import OutboxEvent
 from payments.models.packages import CoinPackage, CoinPackageVersion, PackagePrice
+from payments.models.payment_methods import GatewayCustomer, MethodConsent, PaymentMethod
 from payments.models.policies import Policy
 from payments.models.promotions import Adjustment, Campaign, PromoGrant
 from payments.models.purchases import Purchase
@@ -27,6 +28,7 @@ from payments.models.sandbox import (
     SandboxDelivery,
     SandboxDispute,
     SandboxLine,
+    SandboxMethod,
     SandboxRefund,
     SandboxSettlement,
 )
@@ -59,10 +61,13 @@ __all__ = [
     "Dispute",
     "DisputeLoss",
     "Entry",
+    "GatewayCustomer",
     "IdempotencyKey",
     "LotUse",
+    "MethodConsent",
     "OutboxEvent",
     "PackagePrice",
+    "PaymentMethod",
     "Period",
     "Policy",
     "PromoGrant",
@@ -75,6 +80,7 @@ __all__ = [
     "SandboxDelivery",
     "SandboxDispute",
     "SandboxLine",
+    "SandboxMethod",
     "SandboxRefund",
     "SandboxSettlement",
     "Seal",

@@ -25,7 +25,12 @@ class SandboxCharge(models.Model):
     fee_minor = models.BigIntegerField(null=True, blank=True)
     description = models.CharField(max_length=200, default="", blank=True)
     return_url = models.CharField(max_length=500, default="", blank=True)
-    method = models.CharField(max_length=40, default="", blank=True, help_text="A test method.")
+    method = models.CharField(
+        max_length=40, default="", blank=True, help_text="A test method, or a kept one's id."
+    )
+    keeps_method = models.BooleanField(
+        default=False, db_default=False, help_text="What pays it is kept for later payments."
+    )
     metadata = models.JSONField(default=dict)
     status = models.CharField(max_length=14, choices=Status.choices, default=Status.OPEN)
     failure_code = models.CharField(max_length=64, default="", blank=True)
@@ -34,6 +39,20 @@ class SandboxCharge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} {self.status}"
+
+
+class SandboxMethod(models.Model):
+    """A card that the sandbox gateway keeps; its id is the token that charges it."""
+
+    id = models.CharField(max_length=40, primary_key=True)
+    charge = models.OneToOneField(
+        SandboxCharge, models.CASCADE, related_name="kept", help_text="What it first paid."
+    )
+    acts_as = models.CharField(max_length=40, help_text="The test method it behaves as.")
+    is_detached = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.id
 
 
 class SandboxRefund(models.Model):

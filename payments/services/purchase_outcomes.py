@@ -19,7 +19,7 @@ from payments.gateways.values import ChargeState
 from payments.ledger import balances, templates
 from payments.models import CoinBalance, CoinLot, Purchase
 from payments.outbox import EventType
-from payments.services import taxes, wallets
+from payments.services import payment_methods, taxes, wallets
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +54,7 @@ def settle(*, purchase_id: UUID, state: ChargeState, now: datetime) -> Purchase:
     purchase.action = None
     purchase.finish()
     purchase.save()
+    payment_methods.keep(purchase, state.method, now=now)
     _tell(purchase, "payments.purchase.settled", now=now)
     changed = wallets.changed_event(wallet=wallet, transaction_id=purchase.pk, occurred_at=now)
     outbox.emit_all([_settled_event(purchase, now=now), changed])
@@ -96,6 +97,7 @@ def lock(purchase_id: UUID) -> Purchase:
 
 def _complete(purchase: Purchase, state: ChargeState, *, now: datetime) -> Purchase:
     """What the gateway tells only later of a payment that is settled: its fee, above all."""
+    payment_methods.keep(purchase, state.method, now=now)
     if purchase.fee_micros is None and state.fee:
         _post_fee(purchase, state, occurred_at=now)
         purchase.save(update_fields=["fee_micros", "fee_currency"])

@@ -25,7 +25,7 @@ from payments.gateways import base, registry, values
 from payments.gateways.tax.base import Place
 from payments.models import Policy, Purchase
 from payments.queries import policies
-from payments.services import attempts, quotes, taxes
+from payments.services import attempts, gateway_customers, payment_methods, quotes, taxes
 from payments.services import purchase_outcomes as outcomes
 
 log = structlog.get_logger(__name__)
@@ -62,6 +62,10 @@ class Order:
         evidence: What says so, to be kept.
         email: Some gateways ask for it.
         consent: What the reader agreed to about the right of withdrawal.
+        saved_method: A token of the gateway's own to charge, such as a test method.
+        payment_method_id: A kept method of the reader's to charge.
+        save_method: The reader agrees that the method is kept; nothing new where one is named.
+        off_session: The reader is not here to answer the bank.
     """
 
     user_id: str
@@ -76,7 +80,14 @@ class Order:
     consent: dict[str, Any] | None = None
     preferred_gateway: str = ""
     saved_method: str | None = None
+    payment_method_id: UUID | None = None
+    save_method: bool = False
     off_session: bool = False
+
+    @property
+    def keeps_method(self) -> bool:
+        """Whether what the reader pays with is to be kept."""
+        return self.save_method and not (self.saved_method or self.payment_method_id)
 
 
 def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
@@ -92,6 +103,8 @@ def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
         currency_rates.RateUnavailable: The price needs an exchange rate, and there is none.
         taxes.NoTaxRule: Tax is due where the reader is, and nothing says how much.
         taxes.TaxUnavailable: The tax service does not answer.
+        payment_methods.MethodUnknown: The reader keeps no such method, or not any more.
+        payment_methods.MethodElsewhere: It is kept at a gateway that does not take this purchase.
         attempts.GatewayUnavailable: No gateway, or no answer; nothing was charged for certain or
             it will be found out. Try again with the same key.
         PaymentDeclined: The saved method was refused.
@@ -174,6 +187,10 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
         gateway = registry.charge_gateway(provider)
     except registry.NotConfigured as error:
         raise attempts.GatewayUnavailable(str(error), retry_after=60) from error
+    if order.payment_method_id:
+        payment_methods.find(
+            method_id=order.payment_method_id, user_id=order.user_id, provider=provider
+        )
     quote = quotes.quote(
         place=Place(order.country, order.region),
         package_id=order.package_id,
@@ -211,6 +228,8 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
     with atomic():
         purchase.save(force_insert=True)
         taxes.record(purchase, quote.assessment)
+        if order.keeps_method:
+            payment_methods.agree_to_keep(purchase, now=now)
     return purchase
 
 
@@ -250,21 +269,10 @@ def _rename(purchase_id: UUID, *, now: datetime) -> Purchase:
 
 
 def _open_at_gateway(purchase: Purchase, order: Order, *, now: datetime) -> Purchase:
-    request = values.ChargeRequest(
-        reference=purchase.reference,
-        amount=Money(purchase.total_micros, purchase.currency),
-        customer=values.CustomerRef(purchase.user_id, order.email),
-        description=f"{purchase.total_coins:,} Legato coins",
-        metadata=_metadata(purchase),
-        return_url=purchase.return_url or None,
-        saved_method=order.saved_method,
-        off_session=order.off_session,
-        inline=settings.STRIPE_CHECKOUT == "inline",
-        expires_at=purchase.expires_at,
-    )
     try:
         gateway = registry.charge_gateway(purchase.provider)
         failpoint("purchase.created")
+        request = _request(purchase, order, now=now)
         state = _charge(purchase, gateway, request, now=now)
         failpoint("purchase.charged")
     except base.Declined as error:
@@ -274,9 +282,42 @@ def _open_at_gateway(purchase: Purchase, order: Order, *, now: datetime) -> Purc
         # Unavailable or ambiguous: the row stays CREATED, and the poller asks by our reference.
         log.warning("charge_not_opened", purchase_id=str(purchase.pk), error=repr(error))
         raise attempts.GatewayUnavailable(retry_after=5) from error
+    except payment_methods.MethodUnknown:
+        # The reader took it back after the purchase was written down.
+        outcomes.fail(purchase.pk, "payment_method_removed", now=now)
+        raise
     _store_opened(purchase.pk, state)
     failpoint("purchase.opened")
     return apply(purchase_id=purchase.pk, state=state, now=now)
+
+
+def _request(purchase: Purchase, order: Order, *, now: datetime) -> values.ChargeRequest:
+    saved_method, customer = order.saved_method, values.CustomerRef(order.user_id, order.email)
+    if order.payment_method_id:
+        # Looked for again at every try: it may have been removed since.
+        method = payment_methods.find(
+            method_id=order.payment_method_id,
+            user_id=order.user_id,
+            provider=purchase.provider,
+        )
+        saved_method, customer = method.token, payment_methods.payer(method, order.email)
+    elif order.keeps_method:
+        customer = gateway_customers.ensure(
+            user_id=order.user_id, provider=purchase.provider, email=order.email, now=now
+        )
+    return values.ChargeRequest(
+        reference=purchase.reference,
+        amount=Money(purchase.total_micros, purchase.currency),
+        customer=customer,
+        description=f"{purchase.total_coins:,} Legato coins",
+        metadata=_metadata(purchase),
+        return_url=purchase.return_url or None,
+        saved_method=saved_method,
+        off_session=order.off_session,
+        save_method=order.keeps_method,
+        inline=settings.STRIPE_CHECKOUT == "inline",
+        expires_at=purchase.expires_at,
+    )
 
 
 def _charge(

@@ -90,6 +90,20 @@ def list_all(client: Client, window: Window) -> Iterator[ChargeState]:
         yield state_of(row)
 
 
+def forget_card(client: Client, token: str) -> None:
+    """Let a saved card not be charged any more. One that cannot be by now is fine.
+
+    Raises:
+        GatewayError: See ``errors``.
+    """
+    body = {"authorization_code": token}
+    try:
+        client.post("/customer/authorization/deactivate", body, has_data=False)
+    except InvalidRequest as error:
+        if not _is_about_the_card(error):
+            raise
+
+
 def state_of(row: Row) -> ChargeState:
     """A transaction of Paystack's in our words.
 
@@ -142,7 +156,7 @@ def _charge_saved(client: Client, request: ChargeRequest) -> ChargeState:
     try:
         answer = client.post("/transaction/charge_authorization", body)
     except InvalidRequest as error:
-        if "authorization" in str(error).lower():
+        if _is_about_the_card(error):
             raise _declined(str(error), "authorization_unusable") from error
         raise
     row = fields.row_of(answer.data)
@@ -156,6 +170,11 @@ def _charge_saved(client: Client, request: ChargeRequest) -> ChargeState:
     if state.outcome is Outcome.FAILED:
         raise _declined("The saved card was refused.", state.failure_code)
     return state
+
+
+def _is_about_the_card(error: InvalidRequest) -> bool:
+    # Paystack has no code of its own for it.
+    return "authorization" in str(error).lower()
 
 
 def _terms(request: ChargeRequest) -> dict[str, Any]:
@@ -211,13 +230,15 @@ def _saved_method(row: Row) -> SavedMethod | None:
     method = fields.members(row.get("authorization"))
     if method.get("reusable") is not True or not text(method.get("authorization_code")):
         return None
+    customer = fields.members(row.get("customer"))
     return SavedMethod(
         token=text(method["authorization_code"]),
-        customer_id=text(fields.members(row.get("customer")).get("customer_code")),
+        customer_id=text(customer.get("customer_code")),
         kind=text(method.get("channel")) or "card",
         brand=text(method.get("brand")).strip(),
         last4=text(method.get("last4")),
         expires=_expires(method),
+        email=text(customer.get("email")),
     )
 
 

@@ -61,13 +61,16 @@ class Client:
         except errors.NotFound:
             return None
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+    def post(self, path: str, body: Mapping[str, Any], *, has_data: bool = True) -> Answer:
         """Do something, once.
+
+        Args:
+            has_data: A success without ``data`` cannot be read.
 
         Raises:
             GatewayError: See ``errors``.
         """
-        return self._send("POST", path, body=body)
+        return self._send("POST", path, body=body, has_data=has_data)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Change something, once."""
@@ -119,12 +122,13 @@ class Client:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        has_data: bool = True,
     ) -> Answer:
         try:
             response = self._session.request(method, f"{self._base}{path}", params=query, json=body)
         except requests.RequestException as error:
             raise errors.unanswered(error) from error
-        return _read(response)
+        return _read(response, has_data=has_data)
 
 
 def segment(value: str) -> str:
@@ -132,7 +136,7 @@ def segment(value: str) -> str:
     return quote(value, safe="")
 
 
-def _read(response: requests.Response) -> Answer:
+def _read(response: requests.Response, *, has_data: bool) -> Answer:
     request_id = response.headers.get("x-request-id", "") or response.headers.get("cf-ray", "")
     try:
         body = json.loads(response.content)
@@ -144,9 +148,9 @@ def _read(response: requests.Response) -> Answer:
         raise errors.unreadable("no JSON object", request_id=request_id)
     if body.get("status") is not True:
         raise errors.refused(response.status_code, body, request_id=request_id)
-    if "data" not in body:
+    if has_data and "data" not in body:
         raise errors.unreadable("no data", request_id=request_id)
-    return Answer(body["data"], members(body.get("meta")))
+    return Answer(body.get("data"), members(body.get("meta")))
 
 
 def _rows(answer: Answer) -> list[Row]:

@@ -9,6 +9,7 @@ from payments.gateways.values import (
     BalanceState,
     ChargeRequest,
     ChargeState,
+    CustomerRef,
     DisputeState,
     Evidence,
     GatewayEvent,
@@ -30,6 +31,7 @@ class PaystackGateway:
     code = errors.CODE
     currencies = frozenset({"NGN"})
     minimum_minor: Mapping[str, int] = {"NGN": 5_000}
+    has_customers = False
 
     def create_charge(
         self,
@@ -66,6 +68,24 @@ class PaystackGateway:
     ) -> ChargeState | None:
         """See ``ChargeGateway``. Paystack cannot close a page: the state is what it is."""
         return charges.find(Client(), reference)
+
+    def ensure_customer(
+        self,
+        customer: CustomerRef,
+        *,
+        key: str,
+    ) -> str:
+        """See ``ChargeGateway``. Paystack makes one of every e-mail by itself."""
+        return ""
+
+    def detach_method(
+        self,
+        token: str,
+        *,
+        key: str,
+    ) -> None:
+        """See ``ChargeGateway``."""
+        charges.forget_card(Client(), token)
 
     def refund(
         self,

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from uuid import uuid4
 
 from django.db.transaction import atomic
 
 from payments.gateways.sandbox import deliveries
 from payments.gateways.values import LineKind
-from payments.models import SandboxCharge
+from payments.models import SandboxCharge, SandboxMethod
 
 Status = SandboxCharge.Status
 
@@ -59,6 +60,7 @@ def pay(*, charge_id: str, now: datetime) -> SandboxCharge:
     """The reader paid: take the fee and say so. Nothing happens to a payment already closed."""
     charge = _lock(charge_id)
     if charge.status in UNPAID:
+        _keep_method(charge)
         charge.fee_minor = fee_minor(amount_minor=charge.amount_minor, currency=charge.currency)
         _close(charge, Status.SUCCEEDED, now=now)
     return charge
@@ -103,6 +105,17 @@ def fee_minor(*, amount_minor: int, currency: str) -> int:
         flat = 10_000 if amount_minor >= 250_000 else 0
         return min(-(-amount_minor * 15 // 1_000) + flat, 200_000)
     return -(-amount_minor * 29 // 1_000) + 30
+
+
+def _keep_method(charge: SandboxCharge) -> None:
+    """Keep the card for later payments; a bank that asked the reader now asks then, too."""
+    if charge.keeps_method:
+        is_asked = charge.status == Status.AUTHENTICATING
+        SandboxMethod.objects.create(
+            id=f"sbm_{uuid4().hex}",
+            charge=charge,
+            acts_as="pm_authenticate" if is_asked else "pm_card",
+        )
 
 
 def _lock(charge_id: str) -> SandboxCharge:

@@ -13,6 +13,7 @@ from legato_payments.lib import clock
 from legato_payments.lib.money import Money
 from payments.enums import Currency
 from payments.gateways.base import (
+    ActionRequired,
     Ambiguous,
     Declined,
     InvalidRequest,
@@ -24,6 +25,7 @@ from payments.gateways.values import (
     BalanceState,
     ChargeRequest,
     ChargeState,
+    CustomerRef,
     DisputeState,
     Evidence,
     GatewayEvent,
@@ -37,6 +39,7 @@ from payments.models import (
     SandboxCharge,
     SandboxDispute,
     SandboxLine,
+    SandboxMethod,
     SandboxRefund,
     SandboxSettlement,
 )
@@ -47,6 +50,13 @@ PAID_AT_ONCE = frozenset(
     {"pm_card", "pm_dispute", "pm_refund_pending", "pm_refund_fails", "pm_refund_attention"}
 )
 
+DECLINES: Mapping[str, str] = {
+    "pm_declined": "card_declined",
+    "pm_insufficient_funds": "insufficient_funds",
+    "pm_detached": "payment_method_unusable",
+}
+"""What the bank, or the sandbox itself, says of a test method that it refuses."""
+
 
 class SandboxGateway:
     """A gateway whose payments a person, or a named test method, decides.
@@ -54,24 +64,31 @@ class SandboxGateway:
     ``pm_card`` pays at once, ``pm_declined`` and ``pm_insufficient_funds`` are refused,
     ``pm_authenticate`` sends the reader to the bank's page, ``pm_timeout_before`` and
     ``pm_timeout_after`` lose the answer before and after the payment is made, ``pm_dispute`` is
-    disputed as soon as it is paid; see ``refunds`` for the rest. Never the amount.
+    disputed as soon as it is paid; see ``refunds`` for the rest. Never the amount. A card that was
+    kept acts as one of them: ``pm_card``, or ``pm_authenticate`` where the bank asked the first
+    time.
     """
 
     code = CODE
     currencies = frozenset(Currency.values)
     minimum_minor: Mapping[str, int] = {"USD": 50, "CAD": 50, "NGN": 5_000}
+    has_customers = False
 
     def create_charge(self, request: ChargeRequest, *, key: str, now: datetime) -> ChargeState:
         """See ``ChargeGateway``. A key used before gives the payment made then."""
-        method = request.saved_method
+        method = _behaviour(request.saved_method)
         if method == "pm_timeout_before":
             raise Unavailable("connection refused", gateway=CODE)
         charge = self._open(request, key=key, now=now)
         match method:
-            case "pm_declined" | "pm_insufficient_funds":
-                code = {"pm_declined": "card_declined"}.get(method, "insufficient_funds")
+            case "pm_declined" | "pm_insufficient_funds" | "pm_detached":
+                code = DECLINES[method]
                 books.decline(charge_id=charge.pk, code=code, now=now)
                 raise Declined("The card was declined.", gateway=CODE, code=code)
+            case "pm_authenticate" if request.off_session:
+                code = "authentication_required"
+                books.decline(charge_id=charge.pk, code=code, now=now)
+                raise ActionRequired("The bank asks the reader.", gateway=CODE, code=code)
             case "pm_authenticate":
                 charge = books.authenticate(charge_id=charge.pk)
             case "pm_timeout_after":
@@ -103,6 +120,14 @@ class SandboxGateway:
         if charge is None:
             return None
         return states.charge_state(books.cancel(charge_id=charge.pk, now=now))
+
+    def ensure_customer(self, customer: CustomerRef, *, key: str) -> str:
+        """See ``ChargeGateway``."""
+        return ""
+
+    def detach_method(self, token: str, *, key: str) -> None:
+        """See ``ChargeGateway``."""
+        SandboxMethod.objects.filter(pk=token).update(is_detached=True)
 
     def refund(self, request: RefundRequest, *, key: str, now: datetime) -> RefundState:
         """See ``ChargeGateway``."""
@@ -227,6 +252,7 @@ class SandboxGateway:
                 "description": request.description,
                 "return_url": request.return_url or "",
                 "method": request.saved_method or "",
+                "keeps_method": request.save_method,
                 "metadata": dict(request.metadata),
                 "created_at": now,
             },
@@ -234,6 +260,14 @@ class SandboxGateway:
         if not created and any(getattr(charge, name) != value for name, value in terms.items()):
             raise InvalidRequest("same key, other parameters", gateway=CODE, code="idempotency")
         return charge
+
+
+def _behaviour(method: str | None) -> str | None:
+    """The test method that a charge is made with; a kept card acts as one."""
+    kept = SandboxMethod.objects.filter(pk=method).first() if method else None
+    if kept is None:
+        return method
+    return "pm_detached" if kept.is_detached else kept.acts_as
 
 
 def _settlements(window: Window) -> QuerySet[SandboxSettlement]:

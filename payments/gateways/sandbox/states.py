@@ -17,6 +17,7 @@ from payments.gateways.values import (
     LineKind,
     Outcome,
     RefundState,
+    SavedMethod,
     SettlementState,
     SettlementStatus,
 )
@@ -24,6 +25,7 @@ from payments.models import (
     SandboxCharge,
     SandboxDispute,
     SandboxLine,
+    SandboxMethod,
     SandboxRefund,
     SandboxSettlement,
 )
@@ -74,6 +76,7 @@ def charge_state(charge: SandboxCharge) -> ChargeState:
         action=ClientAction("redirect", url=checkout_url(charge.pk)) if is_open else None,
         failure_code=charge.failure_code,
         occurred_at=charge.completed_at,
+        method=_kept(charge) if outcome is Outcome.SUCCEEDED else None,
         metadata=charge.metadata,
     )
 
@@ -152,6 +155,13 @@ def settlement_state(settlement: SandboxSettlement) -> SettlementState:
         created_at=settlement.created_at,
         bank_reference=settlement.pk[-12:],
     )
+
+
+def _kept(charge: SandboxCharge) -> SavedMethod | None:
+    if not charge.keeps_method:
+        return None
+    kept = SandboxMethod.objects.get(charge=charge)
+    return SavedMethod(kept.pk, "", "card", brand="visa", last4="4242", expires="2034-08")
 
 
 def event(raw: dict[str, Any]) -> GatewayEvent:

@@ -160,7 +160,14 @@ def _charge_saved_method(
     params["off_session"] = request.off_session
     # Nobody would come back from the page of a bank: only what our own page can show is allowed.
     params["automatic_payment_methods"] = {"enabled": True, "allow_redirects": "never"}
-    state = _send_intent(client, params, key=key)
+    try:
+        state = _send_intent(client, params, key=key)
+    except base.InvalidRequest as error:
+        # Detached, or another customer's: it will never be charged again.
+        if getattr(error.__cause__, "param", "") == "payment_method":
+            message, code = str(error), "payment_method_unusable"
+            raise base.Declined(message, gateway=CODE, code=code) from error
+        raise
     if request.off_session and state.outcome is Outcome.ACTION_REQUIRED:
         raise base.ActionRequired(
             "The bank wants to hear from the reader.", gateway=CODE, code="authentication_required"

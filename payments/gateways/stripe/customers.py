@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import stripe
 
 from payments.gateways import base
-from payments.gateways.stripe.answers import PAGE, Object, ask, walk
+from payments.gateways.stripe.answers import PAGE, Object, ask, find, walk
 from payments.gateways.stripe.fields import id_of, method_of
 from payments.gateways.values import CustomerRef, SavedMethod
 
@@ -39,10 +39,10 @@ def methods(client: stripe.StripeClient, customer_id: str) -> Iterator[SavedMeth
 
 
 def detach(client: stripe.StripeClient, token: str, *, key: str) -> None:
-    """Forget a saved method. One that is forgotten already is fine.
+    """Forget a saved method. One that is forgotten already, or was never there, is fine.
 
     Raises:
-        base.InvalidRequest: There is none, or it is still kept.
+        base.InvalidRequest: It is still kept.
     """
     try:
         ask(
@@ -50,7 +50,7 @@ def detach(client: stripe.StripeClient, token: str, *, key: str) -> None:
             _owner,
         )
     except base.InvalidRequest:
-        if ask(lambda: client.v1.payment_methods.retrieve(token), _owner):
+        if find(lambda: client.v1.payment_methods.retrieve(token), _owner):
             raise
 
 

@@ -41,6 +41,7 @@ class StripeGateway:
     code = CODE
     currencies = frozenset({"USD", "CAD"})
     minimum_minor: Mapping[str, int] = {"USD": 50, "CAD": 50}
+    has_customers = True
 
     def __init__(self, transport: stripe.HTTPClient | None = None) -> None:
         """Ask over ``transport`` instead of the network."""
@@ -143,7 +144,7 @@ class StripeGateway:
         return webhooks.verify(body, headers, now=now)
 
     def ensure_customer(self, customer: CustomerRef, *, key: str) -> str:
-        """See ``customers.ensure``."""
+        """See ``ChargeGateway``."""
         return customers.ensure(self._client, customer, key=key)
 
     def list_methods(self, customer_id: str) -> list[SavedMethod]:
@@ -151,7 +152,7 @@ class StripeGateway:
         return list(customers.methods(self._client, customer_id))
 
     def detach_method(self, token: str, *, key: str) -> None:
-        """See ``customers.detach``."""
+        """See ``ChargeGateway``."""
         customers.detach(self._client, token, key=key)
 
     def calculate_tax(

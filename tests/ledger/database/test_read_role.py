@@ -48,6 +48,8 @@ def test_reports_see_no_stored_answers_deliveries_or_people(reports: Books) -> N
         "payments_idempotencykey",
         "payments_webhookevent",
         "payments_customer",
+        "payments_gatewaycustomer",
+        "payments_paymentmethod",
         "payments_bankstatement",
     }
     assert hidden == HIDDEN_FROM_REPORTS

@@ -62,16 +62,17 @@ def invalid(message: str, code: str = "invalid_params") -> ApiError:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A good answer: ``{status: true, message, data, meta?}``."""
+    """A good answer: ``{status: true, message, data?, meta?}``."""
 
     message: str
-    data: Any
+    data: Any = None
     meta: Json | None = None
 
     def body(self) -> Json:
         """As it is sent."""
-        body = {"status": True, "message": self.message, "data": self.data}
-        return body if self.meta is None else {**body, "meta": self.meta}
+        body = {"status": True, "message": self.message}
+        more = {"data": self.data, "meta": self.meta}
+        return body | {name: value for name, value in more.items() if value is not None}
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.peers.paystack.calls import Call, token
+from tests.peers.paystack.calls import Call, Reply, invalid, routes, token
 from tests.peers.store import Json
 
 
@@ -77,6 +77,16 @@ def authorize(call: Call, customer: Json, card_name: str, *, reusable: bool) -> 
             "_card": card_name,
         },
     )
+
+
+@routes.add("POST", "/customer/authorization/deactivate", "customer.deactivate_authorization")
+def deactivate(call: Call) -> Reply:
+    """A kept card is forgotten; the answer has no ``data``."""
+    kept = call.store.first("authorization", authorization_code=call.params["authorization_code"])
+    if kept is None or not kept["reusable"]:
+        raise invalid("Authorization code is invalid or cannot be used")
+    call.store.put("authorization", {**kept, "reusable": False})
+    return Reply("Authorization has been deactivated")
 
 
 def shown_authorization(authorization: Json) -> Json:

@@ -99,6 +99,13 @@ def authenticate(call: Call, body: Json) -> Json:
     return call.load("payment_intent", intent["id"])
 
 
+@does("method")
+def change_card(call: Call, body: Json) -> Json:
+    """A kept card behaves differently from now on: ``id`` and the test ``method`` it acts as."""
+    kept = call.load("payment_method", body["id"])
+    return call.save({**kept, "_test": body["method"]})
+
+
 @does("abandon")
 def abandon(call: Call, body: Json) -> Json:
     """The customer never comes back: the session expires, the intent is cancelled."""
