@@ -165,6 +165,8 @@ class PurchaseCoinsInput(StrictSerializer):
     region = StrictCharField(validators=[REGION], required=False)
     return_url = StrictCharField(max_length=500, required=False)
     consent = ConsentInput(required=False)
+    save_payment_method = StrictBooleanField(required=False)
+    payment_method_id = UuidField(required=False)
 
     form_rules = {"oneOf": [{"required": ["package_id"]}, {"required": ["coins"]}]}
 

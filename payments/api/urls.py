@@ -3,7 +3,9 @@
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
+from legato_payments.lib.ids import EXTERNAL_ID
 from payments.api.packages import UUID_PATH, CoinPackageViewSet, CurrencyRateViewSet
+from payments.api.payment_methods import PaymentMethodViewSet
 from payments.api.receipts import ReceiptViewSet
 from payments.api.users import TransactionViewSet, UserCoinsViewSet
 from payments.api.webhooks import WebhookViewSet
@@ -20,6 +22,16 @@ urlpatterns = [
         rf"^transactions/(?P<transaction_id>{UUID_PATH})/receipt\Z",
         ReceiptViewSet.as_view({"get": "show"}),
         name="receipt",
+    ),
+    re_path(
+        rf"^users/(?P<user_id>{EXTERNAL_ID})/payment-methods\Z",
+        PaymentMethodViewSet.as_view({"get": "list"}),
+        name="payment-methods",
+    ),
+    re_path(
+        rf"^users/(?P<user_id>{EXTERNAL_ID})/payment-methods/(?P<method_id>{UUID_PATH})\Z",
+        PaymentMethodViewSet.as_view({"delete": "remove"}),
+        name="payment-method",
     ),
     *router.urls,
 ]

@@ -101,11 +101,24 @@ class UserCoinsViewSet(ApiViewSet):
                 request_only=True,
             ),
             OpenApiExample("Exact coins", {"coins": 250, "currency": "CAD"}, request_only=True),
+            OpenApiExample(
+                "With a card kept before",
+                {
+                    "coins": 250,
+                    "currency": "USD",
+                    "payment_method_id": "019a0000-0000-7000-8000-000000000001",
+                },
+                request_only=True,
+            ),
         ],
     )
     @action(detail=True, methods=["post"], url_path="purchase-coins")
     def purchase_coins(self, request: Request, user_id: str) -> HttpResponse:
-        """Open a payment; ``action`` says what the reader does to pay it."""
+        """Open a payment; ``action`` says what the reader does to pay it.
+
+        With ``payment_method_id`` a kept method is charged at once: ``action`` is null, unless the
+        bank asks the reader. ``save_payment_method`` is the reader's consent to keep the method.
+        """
         body = parse(serializers.PurchaseCoinsInput, request.data)
         profile = customers.find(user_id=user_id) or Customer(user_id=user_id)
         evidence = locations.evidence(request, body, profile)
@@ -122,6 +135,8 @@ class UserCoinsViewSet(ApiViewSet):
             return_url=body.get("return_url", ""),
             consent=body.get("consent"),
             preferred_gateway=profile.preferred_gateway,
+            payment_method_id=body.get("payment_method_id"),
+            save_method=body.get("save_payment_method", False),
         )
 
         def start(purchase_id: UUID) -> Response:

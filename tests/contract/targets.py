@@ -107,6 +107,7 @@ def make_targets(rng: random.Random) -> Targets:
             "transaction_id": [world.transaction, *sales, *moved, *purchases, UNKNOWN_ID],
             "package_id": [f"01930000-0000-7000-8000-00000000000{n}" for n in (1, 2, 3, 4, 5, 9)],
             "provider": ["sandbox", "sandbox", "stripe"],
+            "method_id": [world.method, UNKNOWN_ID],
         },
         query={"cursor": _cursors(), "after": ["0", "3"], "period": [f"{now:%Y-%m}", "2026-11"]},
         body={
@@ -117,6 +118,7 @@ def make_targets(rng: random.Random) -> Targets:
             "expected_price": [10, 10, 11],
             "package_id": [f"01930000-0000-7000-8000-00000000000{n}" for n in (1, 2, 3, 4, 5, 9)],
             "transaction_id": [world.purchase, *purchases, UNKNOWN_ID],
+            "payment_method_id": [LEFT_OUT, LEFT_OUT, world.method, UNKNOWN_ID],
             "return_url": ["https://legato.example/bought"],
             "writers": [CHAPTER["writers"], _shares(6_000, 4_000)],
             "items": [[_item("chapter-7"), _item("chapter-41")], [_item("chapter-42"), {}, 7]],

@@ -14,6 +14,7 @@ from django.db.transaction import Atomic, atomic, set_rollback
 from access.services import content
 from legato_payments.lib.api.permissions import SERVICE_SCOPES
 from payments.gateways.sandbox import signatures
+from payments.models import PaymentMethod
 from tests import factories
 from tests.clients import ApiClient, api, idempotency_key
 
@@ -89,6 +90,7 @@ PURCHASE = {
     "region": "QC",
     "return_url": "https://legato.example/bought",
     "consent": {"immediate_delivery": True, "acknowledged": True},
+    "save_payment_method": True,
 }
 PROFILE = {
     "country": "CA",
@@ -174,6 +176,20 @@ ENDPOINTS = [
         owner="user",
         limited=SPEND,
         has_key=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="payments/users/{user}/payment-methods",
+        owner="user",
+        limited=READ,
+        query=PAGE,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="payments/users/{user}/payment-methods/{method}",
+        ok=204,
+        owner="user",
+        limited=SPEND,
     ),
     Endpoint(
         method="GET",
@@ -342,6 +358,7 @@ class World:
     purchase: str
     transaction: str
     paid: str
+    method: str
 
     def fill(self, template: str, **others: str) -> str:
         """The template with our names in the place of the braces."""
@@ -353,7 +370,7 @@ class World:
 
 def make_world() -> World:
     """A reader with coins, a chapter bought, one to buy, a profile, and a purchase not yet paid."""
-    paid = factories.buy_coins(READER, "Ultimate Pack")
+    paid = factories.buy_coins(READER, "Ultimate Pack", save_method=True)
     factories.buy_coins(OTHER_READER, "Starter Pack")
     factories.put_content("chapter-4", price=10, shares={WRITER: 10_000})
     factories.put_content("chapter-5", price=10, shares={WRITER: 5_000, OTHER_WRITER: 5_000})
@@ -370,6 +387,7 @@ def make_world() -> World:
         purchase=str(factories.start_purchase(READER, now=now).pk),
         transaction=str(bought.entitlement.transaction_id),
         paid=str(paid.pk),
+        method=str(PaymentMethod.objects.get(user_id=READER).pk),
     )
 
 

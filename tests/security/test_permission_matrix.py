@@ -37,7 +37,7 @@ from tests.security.endpoints import (
 pytestmark = pytest.mark.django_db
 
 UNAUTHENTICATED, FORBIDDEN, HIDDEN = 401, 403, 404
-ANYWHERE = World(READER, WRITER, "chapter-4", *[UNKNOWN_ID] * 4)
+ANYWHERE = World(READER, WRITER, "chapter-4", *[UNKNOWN_ID] * 5)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
