@@ -43,6 +43,7 @@ _SALES = _rights(
     "payments.dispute",
     "payments.disputeloss",
     "payments.customer",
+    "payments.paymentmethod",
     "payments.campaign",
     "payments.promogrant",
     "payments.adjustment",
@@ -80,12 +81,23 @@ _DECIDES = _ASKS | _rights("change", "payments.approvalrequest")
 _GOODWILL = _rights("add", "payments.adjustment", "payments.refund")
 _CARE = _rights("change", "payments.refund", "payments.dispute", "payments.attempt")
 """Asking a gateway again, giving up what is stuck, evidence, explaining: no money is given away."""
+_METHODS = _rights("change", "payments.paymentmethod")
+"""Removing a reader's payment method: nobody is charged by it."""
 _LOSSES = _rights("add", "payments.disputeloss") | _rights("change", "payments.coinbalance")
 """Giving a dispute up, saying who bears its loss, letting its reader spend again."""
 
 ROLES: Mapping[str, frozenset[str]] = {
     "Operator": (
-        _BOOKS | _SALES | _WRITERS | _GATEWAYS | _BANKING | _RECONCILES | _ASKS | _GOODWILL | _CARE
+        _BOOKS
+        | _SALES
+        | _WRITERS
+        | _GATEWAYS
+        | _BANKING
+        | _RECONCILES
+        | _ASKS
+        | _GOODWILL
+        | _CARE
+        | _METHODS
     ),
     "Approver": (
         _BOOKS
@@ -98,7 +110,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _LOSSES
         | _decide("payments.adjust_wallet", "payments.refund_purchase", "payments.correct_gateway")
     ),
-    "Support": _BOOKS | _SALES | _WRITERS | _PACKAGES | _ASKS | _GOODWILL,
+    "Support": _BOOKS | _SALES | _WRITERS | _PACKAGES | _ASKS | _GOODWILL | _METHODS,
     "Auditor": (
         _BOOKS
         | _SALES
@@ -122,6 +134,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _AUDIT
         | _DECIDES
         | _CARE
+        | _METHODS
         | _LOSSES
         | _rights("add", "payments.coinpackage", "payments.currencyrate", "payments.policy")
         | _rights("add", "payments.approvalrule", "revenue.splitrule", "payments.campaign")

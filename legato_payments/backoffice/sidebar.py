@@ -88,6 +88,7 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
         Entry("Coin accounts", "account_balance_wallet", "payments.CoinBalance"),
         Entry("Coin lots", "stacks", "payments.CoinLot"),
         Entry("Customers", "person", "payments.Customer"),
+        Entry("Payment methods", "credit_card", "payments.PaymentMethod"),
         Entry("Campaigns", "campaign", "payments.Campaign"),
         Entry("Promotional coins", "redeem", "payments.PromoGrant"),
         Entry("Adjustments", "tune", "payments.Adjustment"),

@@ -17,7 +17,7 @@ from legato_payments.lib.pages.tables import Section, Table, number
 from legato_payments.lib.pages.views import SavedViews, View
 from payments import audit
 from payments.admin.audit import history_of
-from payments.models import Attempt, Dispute, Purchase, Refund
+from payments.models import Attempt, Dispute, PaymentMethod, Purchase, Refund
 from payments.models.attempts import PATIENCE
 from payments.services import attempts
 
@@ -32,7 +32,12 @@ TONES = {
     State.EXPLAINED: Tone.GOOD,
 }
 
-ABOUT: Mapping[str, type[Model]] = {"purchase": Purchase, "refund": Refund, "dispute": Dispute}
+ABOUT: Mapping[str, type[Model]] = {
+    "purchase": Purchase,
+    "refund": Refund,
+    "dispute": Dispute,
+    "payment_method": PaymentMethod,
+}
 
 UNRESOLVED = Q(state__in=Attempt.UNRESOLVED)
 

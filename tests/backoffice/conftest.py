@@ -24,6 +24,7 @@ from payments.models import (
     CoinPackage,
     Difference,
     Dispute,
+    PaymentMethod,
     Policy,
     Purchase,
     PurchaseTaxLine,
@@ -92,6 +93,7 @@ def busy(superuser: User) -> None:
     currency_rates.refresh(provider=FixedRates(), now=now)
     _sell(now)
     _quarantine(now)
+    _keep(now)
     _read_and_tip(now)
     _describe(now)
     _give_away(superuser, now)
@@ -192,6 +194,11 @@ def _read_and_tip(now: datetime) -> None:
     tips.send(
         sender_id=READER, recipient_id=WRITER, coins=50, now=now, actor="user:x", message=EVIL
     )
+
+
+def _keep(now: datetime) -> None:
+    factories.buy_coins("reader-12", "Reader Pack", now=now, save_method=True)
+    PaymentMethod.objects.update(brand=EVIL, expires="<>", last4="<>", kind="<>")
 
 
 def _describe(now: datetime) -> None:

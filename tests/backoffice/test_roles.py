@@ -31,6 +31,8 @@ TABLE: dict[str, set[str]] = {
     "payments.change_dispute": {OPERATOR, FINANCE},
     "payments.add_disputeloss": {APPROVER, FINANCE},
     "payments.change_coinbalance": {APPROVER, FINANCE},
+    "payments.view_paymentmethod": ALL_BUT_STAFF,
+    "payments.change_paymentmethod": {OPERATOR, SUPPORT, FINANCE},
     "payments.view_attempt": {OPERATOR, APPROVER, AUDITOR, FINANCE},
     "payments.change_attempt": {OPERATOR, FINANCE},
     "revenue.view_earning": ALL_BUT_STAFF,
