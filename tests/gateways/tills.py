@@ -7,17 +7,22 @@ Paystack over real HTTP.
 import random
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from django.conf import settings as current
 
 from payments.gateways.sandbox import books, disputes, refunds, signatures
 from payments.gateways.sandbox.gateway import SandboxGateway
+from payments.gateways.stripe.gateway import StripeGateway
 from payments.models import (
+    GatewayCustomer,
+    PaymentMethod,
     Purchase,
     Refund,
     SandboxCharge,
     SandboxDelivery,
+    SandboxMethod,
     SandboxRefund,
     WebhookEvent,
 )
@@ -29,6 +34,16 @@ from tests.peers.faults import Fault
 
 CREATE = "create"
 REFUND = "refund"
+DETACH = "detach"
+CUSTOMER = "customer"
+
+
+class Card(StrEnum):
+    """What a kept card does when it is charged again."""
+
+    DECLINED = "declined"
+    ASKED = "asked"
+    """The bank wants to hear from the reader."""
 
 
 class Till(Protocol):
@@ -44,6 +59,15 @@ class Till(Protocol):
     def decline(self, purchase: Purchase) -> None:
         """The reader's card is refused."""
 
+    def change(self, method: PaymentMethod, card: Card) -> None:
+        """A kept card behaves differently from now on."""
+
+    def consent(self, purchase: Purchase) -> None:
+        """The reader tells the bank that it is all right."""
+
+    def keeps(self, token: str) -> bool:
+        """Whether the gateway would still charge a kept card."""
+
     def move_refund(self, refund: Refund, *, succeeds: bool) -> None:
         """The payer's bank answers a refund."""
 
@@ -57,7 +81,7 @@ class Till(Protocol):
         """The bank decides."""
 
     def fail(self, operation: str, fault: Fault) -> None:
-        """The next call of ``CREATE`` or ``REFUND`` goes wrong."""
+        """The next call of an operation goes wrong."""
 
     def payments(self) -> int:
         """How many payments there are, paid or not."""
@@ -85,6 +109,16 @@ class SandboxTill:
     def decline(self, purchase: Purchase) -> None:
         books.decline(charge_id=factories.charge_of(purchase).pk, now=NOW)
 
+    def change(self, method: PaymentMethod, card: Card) -> None:
+        acts_as = {Card.DECLINED: "pm_declined", Card.ASKED: "pm_authenticate"}[card]
+        SandboxMethod.objects.filter(pk=method.token).update(acts_as=acts_as)
+
+    def consent(self, purchase: Purchase) -> None:
+        self.pay(purchase)
+
+    def keeps(self, token: str) -> bool:
+        return not SandboxMethod.objects.get(pk=token).is_detached
+
     def move_refund(self, refund: Refund, *, succeeds: bool) -> None:
         theirs = SandboxRefund.objects.get(reference=refund.reference)
         if succeeds:
@@ -104,7 +138,7 @@ class SandboxTill:
         decide(dispute_id=dispute_id, now=NOW)
 
     def fail(self, operation: str, fault: Fault) -> None:
-        name = {CREATE: "create_charge", REFUND: "refund"}[operation]
+        name = {CREATE: "create_charge", REFUND: "refund", DETACH: "detach_method"}[operation]
         real = getattr(SandboxGateway, name)
         error = factories.fault_of(fault)
 
@@ -156,8 +190,9 @@ class PeerTill:
     def fail(self, operation: str, fault: Fault) -> None:
         more = {"seconds": 0.1} if fault in (Fault.TIMEOUT_AFTER, Fault.TIMEOUT_BEFORE) else {}
         more |= {"status": 502} if fault == Fault.ERROR_AFTER else {}
-        # The SDK repeats a call by itself, with the same key, unless it was told to slow down.
-        count = 1 if fault == Fault.RATE_LIMIT else self.tries
+        # The SDK repeats a call by itself, with the same key, unless it was told to slow down or
+        # has an answer that only our parsers find unreadable.
+        count = 1 if fault in (Fault.RATE_LIMIT, Fault.GARBAGE) else self.tries
         self.peer.fail(self.operations[operation], fault, count=count, **more)
 
     def webhooks(self) -> list[tuple[bytes, Mapping[str, str]]]:
@@ -176,8 +211,25 @@ class StripeTill(PeerTill):
     operations: Mapping[str, str] = {
         CREATE: "checkout.sessions.create",
         REFUND: "refunds.create",
+        DETACH: "payment_methods.detach",
+        CUSTOMER: "customers.create",
     }
     tries = 2
+
+    def change(self, method: PaymentMethod, card: Card) -> None:
+        acts_as = {
+            Card.DECLINED: "pm_card_chargeDeclined",
+            Card.ASKED: "pm_card_authenticationRequired",
+        }[card]
+        self.peer.control("method", id=method.token, acts_as=acts_as)
+
+    def consent(self, purchase: Purchase) -> None:
+        self.peer.control("authenticate", id=purchase.reference)
+
+    def keeps(self, token: str) -> bool:
+        customers = GatewayCustomer.objects.all()
+        kept = (StripeGateway().list_methods(row.customer_id or "") for row in customers)
+        return token in {method.token for methods in kept for method in methods}
 
     def move_refund(self, refund: Refund, *, succeeds: bool) -> None:
         self.peer.move_refund(refund.gateway_id, "succeeded" if succeeds else "failed")
@@ -199,8 +251,22 @@ class PaystackTill(PeerTill):
     provider = "PAYSTACK"
     currency = "NGN"
     gives_fee_back = False
-    operations: Mapping[str, str] = {CREATE: "transaction.initialize", REFUND: "refund.create"}
+    operations: Mapping[str, str] = {
+        CREATE: "transaction.initialize",
+        REFUND: "refund.create",
+        DETACH: "customer.deactivate_authorization",
+    }
     tries = 1
+
+    def change(self, method: PaymentMethod, card: Card) -> None:
+        acts_as = {Card.DECLINED: "declined", Card.ASKED: "challenge"}[card]
+        self.peer.control("authorization", code=method.token, card=acts_as)
+
+    def consent(self, purchase: Purchase) -> None:
+        self.peer.pay(purchase.reference)
+
+    def keeps(self, token: str) -> bool:
+        return bool(self.peer.control("authorization/look", code=token)["reusable"])
 
     def move_refund(self, refund: Refund, *, succeeds: bool) -> None:
         theirs = refund.gateway_id or refund.purchase.reference

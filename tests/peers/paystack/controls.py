@@ -71,6 +71,15 @@ def change_card(call: Call, body: Json) -> Any:
     return call.store.put("authorization", kept)
 
 
+@does("authorization/look")
+def look_at_card(call: Call, body: Json) -> Any:
+    """A kept card as it is now: its ``code``."""
+    kept = call.store.first("authorization", authorization_code=body["code"])
+    if kept is None:
+        raise ValueError(f"no authorization {body['code']}")
+    return kept
+
+
 @does("refund")
 def refund(call: Call, body: Json) -> Any:
     """The bank answers a refund: ``id`` of it or of its payment, and ``status``."""

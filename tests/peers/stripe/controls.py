@@ -101,9 +101,9 @@ def authenticate(call: Call, body: Json) -> Json:
 
 @does("method")
 def change_card(call: Call, body: Json) -> Json:
-    """A kept card behaves differently from now on: ``id`` and the test ``method`` it acts as."""
+    """A kept card behaves differently from now on: ``id`` and what it ``acts_as``, a test method."""
     kept = call.load("payment_method", body["id"])
-    return call.save({**kept, "_test": body["method"]})
+    return call.save({**kept, "_test": body["acts_as"]})
 
 
 @does("abandon")
