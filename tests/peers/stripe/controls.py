@@ -101,7 +101,7 @@ def authenticate(call: Call, body: Json) -> Json:
 
 @does("method")
 def change_card(call: Call, body: Json) -> Json:
-    """A kept card behaves differently from now on: ``id`` and what it ``acts_as``, a test method."""
+    """A kept card, ``id``, behaves as another test method from now on: ``acts_as``."""
     kept = call.load("payment_method", body["id"])
     return call.save({**kept, "_test": body["acts_as"]})
 
