@@ -85,9 +85,14 @@ class Order:
     off_session: bool = False
 
     @property
+    def names_method(self) -> bool:
+        """Whether it is charged at once to a method that it names."""
+        return bool(self.saved_method or self.payment_method_id)
+
+    @property
     def keeps_method(self) -> bool:
         """Whether what the reader pays with is to be kept."""
-        return self.save_method and not (self.saved_method or self.payment_method_id)
+        return self.save_method and not self.names_method
 
 
 def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
@@ -113,9 +118,10 @@ def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
     if purchase is None:
         purchase = _create(purchase_id, order, now=now)
         return _open_at_gateway(purchase, order, now=now)
-    if purchase.status != Status.CREATED:
-        return purchase
-    return _resume(purchase, order, now=now)
+    purchase = _go_on(purchase, order, now=now)
+    if purchase.status == Status.FAILED and order.names_method:
+        raise PaymentDeclined(decline_code=purchase.failure_code)
+    return purchase
 
 
 def apply(*, purchase_id: UUID, state: values.ChargeState, now: datetime) -> Purchase:
@@ -230,6 +236,16 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
         taxes.record(purchase, quote.assessment)
         if order.keeps_method:
             payment_methods.agree_to_keep(purchase, now=now)
+    return purchase
+
+
+def _go_on(purchase: Purchase, order: Order, *, now: datetime) -> Purchase:
+    """Bring a purchase that was begun before as far as it can be."""
+    if purchase.status == Status.CREATED:
+        return _resume(purchase, order, now=now)
+    if purchase.status == Status.PENDING and not purchase.action:
+        # Charged at once, and cut short before that was read: there is no page to be sent to.
+        return confirm(purchase_id=purchase.pk, user_id=purchase.user_id, now=now)
     return purchase
 
 

@@ -1,7 +1,7 @@
 """payment_methods: what is kept of a payment, by whose consent, and for how long"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,14 @@ from payments import tasks
 from payments.gateways import base
 from payments.gateways.sandbox.gateway import SandboxGateway
 from payments.gateways.values import SavedMethod
-from payments.models import Attempt, MethodConsent, PaymentMethod, Purchase, SandboxCharge
+from payments.models import (
+    Attempt,
+    MethodConsent,
+    PaymentMethod,
+    Purchase,
+    SandboxCharge,
+    SandboxMethod,
+)
 from payments.services import attempts, payment_methods, purchases
 from tests import factories
 from tests.factories import NOW, READER
@@ -208,6 +215,23 @@ class TestCharging:
         assert books_of.coins(READER) == 2 * 6_600
         assert SandboxCharge.objects.count() == 2
 
+    def test_a_refusal_whose_answer_was_lost_is_told_at_the_next_try(
+        self, method: PaymentMethod, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        SandboxMethod.objects.update(acts_as="pm_declined")
+        purchase_id = uuid7()
+        with _answers_lost(monkeypatch, is_done=True):
+            _refused(purchase_id, method)
+
+        with books_of.nothing_credited():
+            for _ in range(2):
+                with pytest.raises(purchases.PaymentDeclined) as refusal:
+                    purchases.start(purchase_id=purchase_id, order=_order(method), now=NOW)
+
+        assert refusal.value.members["decline_code"] == "card_declined"
+        assert Purchase.objects.get(pk=purchase_id).status == Purchase.Status.FAILED
+        assert SandboxCharge.objects.count() == 2
+
     def test_a_purchase_that_is_resumed_after_the_removal_charges_nothing(
         self, method: PaymentMethod, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -343,7 +367,8 @@ def _answers_lost(patch: pytest.MonkeyPatch, *, is_done: bool) -> Iterator[None]
 
     def lost(*args: Any, **kwargs: Any) -> None:
         if is_done:
-            real(*args, **kwargs)
+            with suppress(base.Declined):
+                real(*args, **kwargs)
         raise base.Ambiguous("no answer", gateway="SANDBOX")
 
     with patch.context() as only_here:
