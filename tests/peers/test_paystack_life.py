@@ -101,6 +101,22 @@ def test_a_kept_card_is_charged_again(paystack_shop: PaystackShop) -> None:
     assert paystack_shop.get("/transaction/verify/lp4").status_code == 404
 
 
+def test_a_deactivated_card_is_not_charged_again(paystack_shop: PaystackShop) -> None:
+    code = paystack_shop.paid("lp1")["authorization"]["authorization_code"]
+    body = {"email": "reader@legato.example", "amount": 200_000, "authorization_code": code}
+
+    first, second = (
+        paystack_shop.post("/customer/authorization/deactivate", authorization_code=code)
+        for _ in range(2)
+    )
+    refused = paystack_shop.post("/transaction/charge_authorization", reference="lp2", **body)
+
+    assert first.status_code == 200
+    assert set(first.json()) == {"status", "message"}
+    assert (second.status_code, refused.status_code) == (400, 400)
+    assert paystack_shop.get("/transaction/verify/lp2").status_code == 404
+
+
 def test_a_refund_goes_through_its_life(paystack_shop: PaystackShop) -> None:
     paystack_shop.paid("lp1")
     refund = paystack_shop.post("/refund", transaction="lp1").json()["data"]

@@ -101,6 +101,19 @@ def test_a_kept_card_is_charged_without_the_customer(
     assert api.v1.payment_methods.list({"customer": customer.id}).data == []
 
 
+def test_a_kept_card_may_behave_differently_later(
+    shop: StripeShop, api: stripe.StripeClient
+) -> None:
+    customer = api.v1.customers.create({"email": "reader@legato.example"})
+    shop.paid(customer=customer.id, payment_intent_data={"setup_future_usage": "off_session"})
+    (kept,) = api.v1.payment_methods.list({"customer": customer.id}).data
+
+    shop.peer.control("method", id=kept.id, acts_as="pm_card_chargeDeclined")
+
+    with pytest.raises(stripe.CardError):
+        shop.charge({"customer": customer.id, "payment_method": kept.id})
+
+
 @pytest.mark.parametrize(
     ("method", "code", "decline"),
     [

@@ -36,6 +36,7 @@ from tests.payments.gateways.paystack.wire import Wire
 
 INITIALIZE = "/transaction/initialize"
 AUTHORIZATION = "/transaction/charge_authorization"
+DEACTIVATE = "/customer/authorization/deactivate"
 VERIFY = f"/transaction/verify/{REFERENCE}"
 
 CARD = {
@@ -216,6 +217,52 @@ class TestChargingASavedCard:
         assert state.outcome is Outcome.PENDING
 
 
+class TestForgettingASavedCard:
+    def test_is_asked_for_by_its_code(self, wire: Wire, gateway: PaystackGateway) -> None:
+        wire.reply("POST", DEACTIVATE, {"status": True, "message": "Authorization deactivated"})
+
+        gateway.detach_method("AUTH_uh8bcl3zbn", key="key-1")
+
+        assert wire.asked == [f"POST {DEACTIVATE}"]
+        assert wire.body() == {"authorization_code": "AUTH_uh8bcl3zbn"}
+
+    @pytest.mark.parametrize("status", [400, 404])
+    def test_one_that_is_gone_is_fine(
+        self, wire: Wire, gateway: PaystackGateway, status: int
+    ) -> None:
+        message = "Authorization does not exist or does not belong to integration"
+        wire.refuse("POST", DEACTIVATE, status, message)
+
+        gateway.detach_method("AUTH_uh8bcl3zbn", key="key-1")
+
+        assert wire.asked == [f"POST {DEACTIVATE}"]
+
+    @pytest.mark.parametrize(
+        ("status", "message", "error"),
+        [
+            (400, "Something else", InvalidRequest),
+            (401, "Invalid key", AuthenticationFailed),
+            (500, "Authorization service failed", Ambiguous),
+        ],
+    )
+    def test_does_not_call_it_forgotten_otherwise(
+        self,
+        wire: Wire,
+        gateway: PaystackGateway,
+        status: int,
+        message: str,
+        error: type[Exception],
+    ) -> None:
+        wire.refuse("POST", DEACTIVATE, status, message)
+
+        with pytest.raises(error):
+            gateway.detach_method("AUTH_uh8bcl3zbn", key="key-1")
+
+    def test_needs_no_customer_made_first(self, gateway: PaystackGateway) -> None:
+        assert gateway.ensure_customer(CustomerRef("reader-1"), key="key-1") == ""
+        assert not gateway.has_customers
+
+
 class TestReading:
     @pytest.mark.parametrize(
         ("status", "outcome"),
@@ -246,7 +293,11 @@ class TestReading:
 
     def test_reads_what_was_paid(self, wire: Wire, gateway: PaystackGateway) -> None:
         wire.answer(
-            "GET", VERIFY, transaction(authorization=CARD, customer={"customer_code": "C1"})
+            "GET",
+            VERIFY,
+            transaction(
+                authorization=CARD, customer={"customer_code": "C1", "email": "ada@example.com"}
+            ),
         )
 
         state = gateway.get_charge(reference=REFERENCE)
@@ -262,6 +313,7 @@ class TestReading:
             brand="visa",
             last4="4081",
             expires="2030-12",
+            email="ada@example.com",
         )
 
     @pytest.mark.parametrize(

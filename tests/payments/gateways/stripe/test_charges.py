@@ -237,6 +237,26 @@ class TestSavedMethod:
         assert raised.value.code == "lost_card"
         assert raised.value.request_id == "req_1"
 
+    def test_is_declined_when_it_was_detached(
+        self, gateway: StripeGateway, peer: StrictPeer
+    ) -> None:
+        error = {"type": "invalid_request_error", "param": "payment_method"}
+        peer.will_answer(OPEN_INTENT, Refusal(400, error))
+
+        with pytest.raises(base.Declined) as raised:
+            gateway.create_charge(SAVED, key="k", now=NOW)
+
+        assert raised.value.code == "payment_method_unusable"
+
+    def test_is_not_blamed_for_another_fault(
+        self, gateway: StripeGateway, peer: StrictPeer
+    ) -> None:
+        error = {"type": "invalid_request_error", "param": "amount"}
+        peer.will_answer(OPEN_INTENT, Refusal(400, error))
+
+        with pytest.raises(base.InvalidRequest):
+            gateway.create_charge(SAVED, key="k", now=NOW)
+
 
 class TestFinding:
     def test_reads_a_page_with_its_payment(self, gateway: StripeGateway, peer: StrictPeer) -> None:

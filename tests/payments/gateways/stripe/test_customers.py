@@ -75,6 +75,16 @@ def test_forgets_a_method_that_is_forgotten(gateway: StripeGateway, peer: Strict
     assert peer.names == [DETACH, READ_METHOD]
 
 
+def test_forgets_a_method_that_was_never_there(gateway: StripeGateway, peer: StrictPeer) -> None:
+    missing = Refusal(400, {"type": "invalid_request_error", "code": "resource_missing"})
+    peer.will_answer(DETACH, missing)
+    peer.will_answer(READ_METHOD, missing)
+
+    gateway.detach_method("pm_1", key="method:1:detach")
+
+    assert peer.names == [DETACH, READ_METHOD]
+
+
 def test_does_not_call_a_method_forgotten_that_is_kept(
     gateway: StripeGateway, peer: StrictPeer
 ) -> None:
