@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.db.models import ProtectedError
 
-from legato_payments.lib import crypto
+from legato_payments.lib import clock, crypto, jobs
 from legato_payments.lib.ids import uuid7
 from payments import tasks
 from payments.gateways import base
@@ -315,9 +315,9 @@ class TestRemoving:
 
     def test_the_sweep_drives_it_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         paid(CARD)
-        method = remove(PaymentMethod.objects.get())
+        method = remove(PaymentMethod.objects.get(), now=clock.now())
         sent: list[tuple[str, Any]] = []
-        monkeypatch.setattr(tasks.jobs, "enqueue", lambda job, **ids: sent.append((job, ids)))
+        monkeypatch.setattr(jobs, "enqueue", lambda job, **ids: sent.append((job, ids)))
 
         tasks.sweep()
 

@@ -146,8 +146,7 @@ class TestPurchase:
     def test_with_one_that_is_not_the_readers_is_refused(
         self, method: PaymentMethod, whose: str
     ) -> None:
-        named = {"nobody's": uuid7, "another's": lambda: keep("reader-2").pk}
-        method_id = named.get(whose, lambda: method.pk)()
+        method_id = {"nobody's": uuid7(), "another's": keep("reader-2").pk}.get(whose, method.pk)
         if whose == "removed":
             api(user=READER).delete(f"{URL}/{method.pk}")
 
