@@ -141,6 +141,19 @@ def blind_indexes(value: str, purpose: str) -> list[bytes]:
     return [_index(ring, number, value, purpose) for number in sorted(ring.keys, reverse=True)]
 
 
+def sign(text: str, purpose: str) -> str:
+    """What proves later that ``text`` is ours: ``<key number>:<HMAC-SHA256 in hex>``."""
+    ring = key_ring()
+    return _signature(ring, ring.active, text, purpose)
+
+
+def is_signed(text: str, signature: str, purpose: str) -> bool:
+    """Whether a key of the ring made this signature of just this text, for the same purpose."""
+    ring = key_ring()
+    made = [_signature(ring, number, text, purpose) for number in ring.keys]
+    return any(hmac.compare_digest(one.encode(), signature.encode()) for one in made)
+
+
 def make_key() -> str:
     """A new random key, as ``FIELD_KEYS`` spells it."""
     return base64.b64encode(os.urandom(KEY_BYTES)).decode()
@@ -154,6 +167,11 @@ def normalise(value: str) -> str:
 def _index(ring: KeyRing, number: int, value: str, purpose: str) -> bytes:
     key = ring.derive(number, f"index:{purpose}")
     return hmac.new(key, normalise(value).encode(), hashlib.sha256).digest()[:INDEX_BYTES]
+
+
+def _signature(ring: KeyRing, number: int, text: str, purpose: str) -> str:
+    key = ring.derive(number, f"signature:{purpose}")
+    return f"{number}:{hmac.new(key, text.encode(), hashlib.sha256).hexdigest()}"
 
 
 def _bound_to(header: bytes, purpose: str, row: str) -> bytes:

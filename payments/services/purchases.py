@@ -25,7 +25,14 @@ from payments.gateways import base, registry, values
 from payments.gateways.tax.base import Place
 from payments.models import Policy, Purchase
 from payments.queries import policies
-from payments.services import attempts, gateway_customers, payment_methods, quotes, taxes
+from payments.services import (
+    attempts,
+    gateway_customers,
+    payment_methods,
+    purchase_terms,
+    quotes,
+    taxes,
+)
 from payments.services import purchase_outcomes as outcomes
 
 log = structlog.get_logger(__name__)
@@ -326,7 +333,7 @@ def _request(purchase: Purchase, order: Order, *, now: datetime) -> values.Charg
         amount=Money(purchase.total_micros, purchase.currency),
         customer=customer,
         description=f"{purchase.total_coins:,} Legato coins",
-        metadata=_metadata(purchase),
+        metadata=purchase_terms.of(purchase),
         return_url=purchase.return_url or None,
         saved_method=saved_method,
         off_session=order.off_session,
@@ -356,23 +363,6 @@ def _charge(
     return attempts.send(
         operation, lambda: gateway.create_charge(request, key=key, now=now), now=now
     )
-
-
-def _metadata(purchase: Purchase) -> dict[str, str]:
-    """What the gateway keeps with the payment: enough to make the purchase again from it."""
-    return {
-        "legato_reference": purchase.reference,
-        "purchase_id": str(purchase.pk),
-        "user_id": purchase.user_id,
-        "coins": str(purchase.coins),
-        "bonus_coins": str(purchase.bonus_coins),
-        "currency": purchase.currency,
-        "price_micros": str(purchase.price_micros),
-        "tax_micros": str(purchase.tax_micros),
-        "value_micros": str(purchase.value_micros),
-        "fx_rate": "" if purchase.fx_rate is None else f"{purchase.fx_rate:f}",
-        "country": purchase.country,
-    }
 
 
 @atomic

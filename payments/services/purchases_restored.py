@@ -1,8 +1,8 @@
 """Purchases whose row is lost, made again from what the gateway keeps with the payment.
 
 After a restore to an earlier point the gateway may hold payments that our tables have never heard
-of. What we told it when the payment was opened is enough to credit them, if it is whole and agrees
-with what was paid.
+of. What we told it when the payment was opened is enough to credit them, if we signed it, it is
+whole and agrees with what was paid.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,9 +20,9 @@ from legato_payments.lib.money import Money, divide_down
 from payments import audit
 from payments.enums import BOOK_CURRENCY
 from payments.gateways.values import ChargeState, Outcome
-from payments.models import Policy, Purchase
+from payments.models import Policy, Purchase, PurchaseTaxLine
 from payments.queries import policies
-from payments.services import purchases
+from payments.services import purchase_terms, purchases
 
 ACTOR = "system:reconcile"
 
@@ -44,8 +44,8 @@ def restore(*, provider: str, state: ChargeState, now: datetime) -> Purchase:
     if state.outcome is not Outcome.SUCCEEDED:
         raise CannotRestore("It was not paid.")
     fields = _fields(state)
-    purchase_id: UUID = fields.pop("id")
-    _make(purchase_id, provider, state, fields, now=now)
+    purchase_id: UUID = fields["id"]
+    _make(provider, state, fields, now=now)
     return purchases.apply(purchase_id=purchase_id, state=state, now=now)
 
 
@@ -69,13 +69,10 @@ def named_in(provider: str, state: ChargeState) -> Purchase | None:
 
 
 @atomic
-def _make(
-    purchase_id: UUID, provider: str, state: ChargeState, fields: dict[str, Any], *, now: datetime
-) -> None:
+def _make(provider: str, state: ChargeState, fields: dict[str, Any], *, now: datetime) -> None:
     lifetime = timedelta(minutes=policies.value(Policy.Name.PURCHASE_TTL_MINUTES, on=now))
-    created_at = _created_at(purchase_id, state, now)
+    created_at = _created_at(fields["id"], state, now)
     purchase = Purchase(
-        id=purchase_id,
         provider=provider,
         gateway_id=state.gateway_id,
         payment_id=state.payment_id,
@@ -89,6 +86,10 @@ def _make(
             purchase.save(force_insert=True)
     except IntegrityError as error:
         raise CannotRestore("Another purchase has its id, or its reference.") from error
+    lines = purchase_terms.tax_lines(state.metadata, purchase.currency)
+    for line in lines:
+        line.purchase = purchase
+    PurchaseTaxLine.objects.bulk_create(lines)
     audit.record(
         actor=ACTOR,
         action="payments.purchase.restored",
@@ -109,6 +110,8 @@ def _make(
 def _fields(state: ChargeState) -> dict[str, Any]:
     """What the row says, from the gateway's metadata."""
     kept = state.metadata
+    if not purchase_terms.are_ours(kept):
+        raise CannotRestore("We did not sign its terms, or somebody changed them.")
     purchase_id = _uuid(kept.get("purchase_id", ""))
     user_id = kept.get("user_id", "")
     if purchase_id is None or not is_external_id(user_id):
@@ -126,9 +129,14 @@ def _fields(state: ChargeState) -> dict[str, Any]:
         "tax_micros": _number(kept, "tax_micros"),
         "value_micros": _number(kept, "value_micros", least=1),
         "fx_rate": _rate(kept.get("fx_rate", "")),
-        "country": kept.get("country", "")[:2],
+        "country": kept.get("country", ""),
+        "region": kept.get("region", ""),
+        "tax_ground": kept.get("tax_ground", ""),
     }
     _check(fields, state)
+    lines = purchase_terms.tax_lines(kept, fields["currency"])
+    if sum(line.amount_micros for line in lines) != fields["tax_micros"]:
+        raise CannotRestore("It does not say whose tax it is.")
     return fields
 
 

@@ -20,6 +20,7 @@ from payments.models import (
     SandboxLine,
     SandboxRefund,
 )
+from payments.services import purchase_terms
 from tests import factories
 from tests.factories import NOW
 from tests.ledger import books
@@ -75,7 +76,8 @@ def paid_there_lost_here() -> Planted:
 def lost_here_and_contradicted_by_its_metadata() -> Planted:
     purchase = scenes.paid_unheard()
     kept = factories.charge_of(purchase).metadata
-    charges(purchase).update(metadata={**kept, "price_micros": "39980000"})
+    terms = purchase_terms.signed({**kept, "price_micros": "39980000"})
+    charges(purchase).update(metadata=terms)
     Purchase.objects.filter(pk=purchase.pk).delete()
     why = {"why": "It names another amount than was paid."}
     return Planted("CHARGE", "MISSING_HERE", NOTHING, why, "38.53")

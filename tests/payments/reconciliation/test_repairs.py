@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ObjectDoesNotExist
 
+from legato_payments.lib.ids import gateway_reference, uuid7
 from payments.gateways.sandbox import books as sandbox
 from payments.gateways.sandbox import disputes as sandbox_disputes
 from payments.gateways.sandbox import refunds as sandbox_refunds
@@ -19,7 +20,7 @@ from payments.models import (
     SandboxCharge,
     Transaction,
 )
-from payments.services import purchases, purchases_restored
+from payments.services import purchase_terms, purchases, purchases_restored, taxes
 from tests import factories
 from tests.factories import NOW
 from tests.ledger import books
@@ -238,6 +239,7 @@ def test_a_restored_purchase_says_so_in_the_audit_log() -> None:
         ({"currency": "CAD"}, "currency"),
         ({"price_micros": "39980000"}, "amount"),
         ({"tax_micros": "1"}, "amount"),
+        ({"price_micros": "39980000", "value_micros": "39980000", "tax_micros": "10000"}, "tax"),
         ({"fx_rate": "2.0"}, "rate"),
         ({"fx_rate": "NaN"}, "rate"),
         ({"value_micros": "99990000"}, "value"),
@@ -246,7 +248,7 @@ def test_a_restored_purchase_says_so_in_the_audit_log() -> None:
 def test_metadata_that_is_not_whole_makes_no_purchase(changes: dict[str, str], why: str) -> None:
     purchase = scenes.paid_unheard("ann")
     charge = factories.charge_of(purchase)
-    charge.metadata = {**charge.metadata, **changes}
+    charge.metadata = purchase_terms.signed({**charge.metadata, **changes})
     charge.save()
     Purchase.objects.filter(pk=purchase.pk).delete()
     state = factories.state_of(purchase)
@@ -268,3 +270,54 @@ def test_an_unpaid_payment_makes_no_purchase() -> None:
         purchases_restored.restore(provider="SANDBOX", state=factories.state_of(purchase), now=NOW)
 
     assert not Purchase.objects.filter(user_id="ann").exists()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"legato_signature": ""},
+        {"legato_signature": "1:" + "0" * 64},
+        {"legato_signature": "é"},
+        {"coins": "2000000"},
+        {"user_id": "eve"},
+    ],
+)
+def test_terms_that_we_did_not_sign_credit_nobody(forged: dict[str, str]) -> None:
+    purchase = scenes.paid_unheard("ann")
+    charge = factories.charge_of(purchase)
+    charge.metadata = {**charge.metadata, **forged}
+    charge.save()
+    Purchase.objects.filter(pk=purchase.pk).delete()
+
+    with books_of.nothing_credited():
+        report = scenes.run()
+
+    assert not Purchase.objects.filter(pk=purchase.pk).exists()
+    [found] = report.open
+    assert found.kind == Difference.Kind.MISSING_HERE
+    assert found.theirs is not None
+    assert "sign" in found.theirs["why"]
+
+
+def test_a_restored_purchase_owes_its_tax_again() -> None:
+    factories.register("CA")
+    factories.register("CA-QC")
+    sold = factories.start_purchase("bob", country="CA", region="QC")
+    terms = dict(purchase_terms.of(sold))
+    # Tax lines cannot be deleted: the same sale under an id and a reference nobody has.
+    lost = {"purchase_id": str(uuid7()), "legato_reference": gateway_reference()}
+    state = factories.state(
+        sold,
+        gateway_id="sbc_lost",
+        reference=lost["legato_reference"],
+        metadata=purchase_terms.signed({**terms, **lost}),
+    )
+
+    made = purchases_restored.restore(provider="SANDBOX", state=state, now=NOW)
+
+    assert made.status == Purchase.Status.SUCCEEDED
+    assert (made.tax_micros, made.tax_ground) == (sold.tax_micros, "TAXED")
+    assert (made.country, made.region) == ("CA", "QC")
+    assert taxes.owed(made) == taxes.owed(sold) == {"CA": 2_000_000, "CA-QC": 3_990_000}
+    assert books_of.entries(made.pk)["gateway:sandbox USD"] == made.total_micros
+    books.assert_sound()
