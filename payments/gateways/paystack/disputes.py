@@ -114,7 +114,8 @@ def state_of(row: Row) -> DisputeState:
     if not gateway_id:
         raise errors.unreadable("a dispute without an id")
     payment = members(row.get("transaction"))
-    amount = row.get("refund_amount")
+    # Nothing of it is given back of one that was declined: what was disputed is the payment.
+    amount = fields.integer(row.get("refund_amount")) or payment.get("amount")
     status = _status(row)
     return DisputeState(
         gateway_id=gateway_id,
@@ -123,9 +124,7 @@ def state_of(row: Row) -> DisputeState:
         or text(row.get("merchant_transaction_reference"))
         or text(row.get("transaction_reference")),
         status=status,
-        amount=fields.money(
-            payment.get("amount") if fields.integer(amount) is None else amount, _currency(row)
-        ),
+        amount=fields.money(amount, _currency(row)),
         reason=text(row.get("category")),
         holds_funds=status is DisputeStatus.LOST,
         is_withdrawn=text(row.get("status")) == "archived",

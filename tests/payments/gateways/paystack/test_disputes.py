@@ -97,6 +97,17 @@ class TestReading:
         assert part is not None
         assert (whole.amount, part.amount) == (naira("4000.00"), naira("1500.00"))
 
+    def test_one_of_which_nothing_goes_back_was_about_the_whole_payment(
+        self, wire: Wire, gateway: PaystackGateway
+    ) -> None:
+        declined = dispute(status="resolved", resolution="declined", refund_amount=0)
+        wire.answer("GET", "/dispute/2867", declined)
+
+        state = gateway.get_dispute(gateway_id="2867")
+
+        assert state is not None
+        assert (state.status, state.amount) == (DisputeStatus.WON, naira("4000.00"))
+
     def test_knows_when_there_is_none(self, wire: Wire, gateway: PaystackGateway) -> None:
         wire.refuse("GET", "/dispute/2867", 404, "Dispute not found")
 
