@@ -21,7 +21,7 @@ class DisputeQuerySet(DueQuerySet["Dispute"]):
 
     def freezing(self) -> "DisputeQuerySet":
         """Disputes that keep the coins of their purchase out of reach, until the end is booked."""
-        undecided = Q(status__in=Dispute.OPEN, is_inquiry=False)
+        undecided = Q(status__in=Dispute.OPEN, is_inquiry=False) & ~Q(booked="LOST")
         return self.filter(undecided | Q(status=Dispute.Status.LOST, booked="HELD"))
 
     def in_the_way(self) -> "DisputeQuerySet":

@@ -78,7 +78,8 @@ def apply(*, purchase_id: UUID, state: DisputeState, now: datetime) -> Dispute:
         is_open = dispute.status in Dispute.OPEN and not dispute.is_inquiry
         if dispute.booked == Booked.NONE and (is_lost or (is_open and state.holds_funds)):
             _hold(dispute, now=now)
-        if is_open or (is_lost and dispute.booked == Booked.HELD):
+        # What a loss took is gone; an appeal against it holds nothing of the rest.
+        if dispute.booked != Booked.LOST and (is_open or is_lost):
             _move_lots(dispute, wallets_by_reader.values(), freeze=True, now=now)
         if dispute.booked != Booked.LOST and dispute.status in (Status.WON, Status.WITHDRAWN):
             win(dispute, wallets_by_reader.values(), now=now, settled=state.settled)
@@ -274,7 +275,7 @@ def _find_or_make(purchase: Purchase, state: DisputeState, *, now: datetime) -> 
         is_inquiry=state.is_inquiry,
         currency=purchase.currency,
         amount_micros=state.amount.micros,
-        tax_micros=sum(refund_amounts.taxes_left_in(purchase, state.amount.micros).values()),
+        tax_micros=_tax_in(purchase, state),
         reason=state.reason[:64],
         evidence_due_at=state.evidence_due_at,
         opened_at=state.opened_at or now,
@@ -284,8 +285,16 @@ def _find_or_make(purchase: Purchase, state: DisputeState, *, now: datetime) -> 
     return dispute
 
 
+def _tax_in(purchase: Purchase, state: DisputeState) -> int:
+    return sum(refund_amounts.taxes_left_in(purchase, state.amount.micros).values())
+
+
 def _take_over(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:
     status = status_of(state)
+    if dispute.booked == Booked.NONE and state.amount.micros != dispute.amount_micros:
+        # A bank may settle on another amount than it asked about; nothing was posted so far.
+        dispute.amount_micros = state.amount.micros
+        dispute.tax_micros = _tax_in(dispute.purchase, state)
     dispute.is_inquiry = state.is_inquiry
     dispute.evidence_due_at = state.evidence_due_at or dispute.evidence_due_at
     if status == dispute.status:

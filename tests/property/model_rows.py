@@ -237,7 +237,8 @@ class Dispute:
     @property
     def freezes(self) -> bool:
         """Whether it keeps the coins out of reach: until it is decided, and that is booked."""
-        return self.is_open or (self.status == "LOST" and self.booked == "HELD")
+        undecided = self.is_open and self.booked != "LOST"
+        return undecided or (self.status == "LOST" and self.booked == "HELD")
 
     @property
     def is_in_the_way(self) -> bool:

@@ -1,0 +1,102 @@
+"""Disputes whose terms change on their way: another amount, an appeal"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from access.services import dispute_losses
+from legato_payments.lib.money import Money
+from payments.gateways.sandbox import disputes as bank
+from payments.gateways.values import DisputeStatus
+from payments.models import CoinBalance, Dispute, DisputeLoss, Purchase, SandboxDispute
+from payments.services import disputes
+from tests import factories
+from tests.factories import NOW, READER
+from tests.ledger import books
+from tests.payments import books_of
+from tests.payments.reconciliation import scenes
+
+pytestmark = pytest.mark.django_db
+
+TEN = Money(10_000_000, "USD")
+
+
+def told(row: SandboxDispute, purchase: Purchase, **changes: Any) -> Dispute:
+    """The gateway tells how a dispute stands, changed a little."""
+    state = replace(scenes.dispute_state(row), **changes)
+    return disputes.apply(purchase_id=purchase.pk, state=state, now=NOW)
+
+
+def wallet() -> tuple[int, int]:
+    """What the reader can spend, and what is held."""
+    found = CoinBalance.objects.get(user_id=READER)
+    return found.coins, found.held
+
+
+class TestAnotherAmount:
+    def test_is_what_the_gateway_takes_at_last(self) -> None:
+        purchase = factories.buy_coins()
+        row = scenes.dispute_there(purchase)
+        asked = told(row, purchase, status=DisputeStatus.NEEDS_RESPONSE, holds_funds=False)
+        assert (asked.booked, asked.amount_micros) == ("NONE", 39_990_000)
+
+        lost = told(row, purchase, status=DisputeStatus.LOST, amount=TEN)
+        dispute_losses.settle(dispute_id=lost.pk, now=NOW)
+
+        lost.refresh_from_db()
+        assert lost.amount_micros == 10_000_000
+        held = books_of.transaction(f"dispute:{lost.pk}:2:opened")
+        assert books_of.entries(held.pk)["gateway:sandbox USD"] == -10_000_000
+        assert wallet() == (4_950, 0)
+        books.assert_sound()
+
+    def test_brings_its_own_tax(self) -> None:
+        factories.register("CA")
+        purchase = factories.buy_coins(country="CA", region="ON")
+        row = scenes.dispute_there(purchase)
+        told(row, purchase, status=DisputeStatus.NEEDS_RESPONSE, holds_funds=False)
+
+        again = told(row, purchase, amount=TEN)
+
+        assert again.tax_micros == 5_200_000 * 10_000_000 // 45_190_000
+
+    def test_changes_nothing_once_the_money_is_held(self) -> None:
+        purchase = factories.buy_coins()
+        row = scenes.dispute_there(purchase)
+        told(row, purchase)
+
+        again = told(row, purchase, amount=TEN)
+
+        assert (again.booked, again.amount_micros) == ("HELD", 39_990_000)
+
+
+def test_an_appeal_that_is_lost_leaves_the_rest_of_the_coins_with_the_reader() -> None:
+    purchase = factories.buy_coins()
+    row = bank.open_one(charge_id=factories.charge_of(purchase).pk, amount_minor=1_000, now=NOW)
+    lost = told(row, purchase, status=DisputeStatus.LOST)
+    dispute_losses.settle(dispute_id=lost.pk, now=NOW)
+    assert wallet() == (4_950, 0)
+
+    told(row, purchase, status=DisputeStatus.UNDER_REVIEW)
+    assert wallet() == (4_950, 0)
+    told(row, purchase, status=DisputeStatus.LOST)
+    dispute_losses.settle(dispute_id=lost.pk, now=NOW)
+
+    assert wallet() == (4_950, 0)
+    assert DisputeLoss.objects.count() == 1
+    books.assert_sound()
+
+
+def test_an_appeal_that_is_won_brings_back_what_was_taken() -> None:
+    purchase = factories.buy_coins()
+    row = bank.open_one(charge_id=factories.charge_of(purchase).pk, amount_minor=1_000, now=NOW)
+    lost = told(row, purchase, status=DisputeStatus.LOST)
+    dispute_losses.settle(dispute_id=lost.pk, now=NOW)
+    told(row, purchase, status=DisputeStatus.UNDER_REVIEW)
+
+    told(row, purchase, status=DisputeStatus.WON, holds_funds=False)
+    dispute_losses.settle(dispute_id=lost.pk, now=NOW)
+
+    assert wallet() == (6_600, 0)
+    books.assert_sound()
