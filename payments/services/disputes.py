@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db.transaction import atomic
+from django.db.transaction import atomic, savepoint, savepoint_commit, savepoint_rollback
 
 from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.jobs import backoff, enqueue
@@ -203,8 +203,17 @@ def lock_wallets(purchase_id: UUID, *, also: Iterable[str] = ()) -> dict[str, Co
         also: More readers whose wallets are needed.
     """
     buyer = Purchase.objects.values_list("user_id", flat=True).get(pk=purchase_id)
-    holders = {buyer, *holds.holders_of(purchase_id=purchase_id), *also}
-    return balances.lock_all(user_ids=holders)
+    wanted = {buyer, *also, *holds.holders_of(purchase_id=purchase_id)}
+    while True:
+        before = savepoint()
+        locked = balances.lock_all(user_ids=wanted)
+        holders = set(holds.holders_of(purchase_id=purchase_id))
+        if holders <= locked.keys():
+            savepoint_commit(before)
+            return locked
+        # Some were given away while we waited. One more lock now would be out of order: let all go.
+        savepoint_rollback(before)
+        wanted |= holders
 
 
 def tell(dispute: Dispute, event: str, *, now: datetime) -> None:

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from access.services import dispute_losses
+from access.services import dispute_losses, gifts
 from legato_payments.lib.money import Money
 from payments.gateways.sandbox import disputes as bank
 from payments.gateways.values import DisputeStatus
+from payments.ledger import holds
 from payments.models import CoinBalance, Dispute, DisputeLoss, Purchase, SandboxDispute
 from payments.services import disputes
 from tests import factories
@@ -69,6 +71,61 @@ class TestAnotherAmount:
         again = told(row, purchase, amount=TEN)
 
         assert (again.booked, again.amount_micros) == ("HELD", 39_990_000)
+
+
+class TestGivenAwayMeanwhile:
+    """Coins that change hands between our looking for their holders and our locking these."""
+
+    @pytest.fixture(autouse=True)
+    def giving(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+        """Who gives 100 coins to whom as soon as the holders were looked up."""
+        gifts_to_come: list[tuple[str, str]] = []
+        look_up = holds.holders_of
+
+        def overtaken(*, purchase_id: UUID) -> list[str]:
+            found = look_up(purchase_id=purchase_id)
+            if gifts_to_come:
+                sender, recipient = gifts_to_come.pop()
+                gifts.send_coins(
+                    sender_id=sender,
+                    recipient_id=recipient,
+                    coins=100,
+                    now=NOW,
+                    actor=f"user:{sender}",
+                )
+            return found
+
+        monkeypatch.setattr(holds, "holders_of", overtaken)
+        return gifts_to_come
+
+    def test_are_held_where_they_are(self, giving: list[tuple[str, str]]) -> None:
+        purchase = factories.buy_coins()
+        row = scenes.dispute_there(purchase)
+        giving.append((READER, "bob"))
+
+        told(row, purchase)
+
+        assert wallet() == (0, 6_500)
+        assert CoinBalance.objects.get(user_id="bob").held == 100
+        books.assert_sound()
+
+    def test_are_taken_by_the_loss(self, giving: list[tuple[str, str]]) -> None:
+        purchase = factories.buy_coins()
+        row = scenes.dispute_there(purchase)
+        lost = told(row, purchase, status=DisputeStatus.LOST)
+        # As after a dispute that was opened before coins of the purchase could be held.
+        for one in CoinBalance.objects.all():
+            lots = holds.unused_lots(purchase_id=purchase.pk, wallet=one)
+            holds.release(wallet=one, lots=lots, by=lost.freezer)
+        giving.append((READER, "bob"))
+
+        dispute_losses.settle(dispute_id=lost.pk, now=NOW)
+
+        assert DisputeLoss.objects.get().coins == 6_600
+        assert wallet() == (0, 0)
+        bob = CoinBalance.objects.get(user_id="bob")
+        assert (bob.coins, bob.held) == (0, 0)
+        books.assert_sound()
 
 
 def test_an_appeal_that_is_lost_leaves_the_rest_of_the_coins_with_the_reader() -> None:
