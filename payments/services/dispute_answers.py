@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
 from django.db.transaction import atomic
 
 from legato_payments.lib.errors import Conflict, Refused
 from payments import audit
 from payments.gateways import base, registry
 from payments.gateways.values import DisputeState, Evidence
-from payments.models import Dispute
+from payments.models import Attempt, Dispute
 from payments.services import attempts, disputes
 
 Status = Dispute.Status
+
+IN_FLIGHT = timedelta(minutes=2)
+"""How long a call may take; one that has not come back by then died with its worker."""
 
 
 class DisputeClosed(Conflict):
@@ -114,10 +118,14 @@ def _send(
     request: dict[str, str],
     now: datetime,
 ) -> DisputeState:
+    try:
+        _find_out_before(dispute, name, now=now)
+    except base.GatewayError as error:
+        raise attempts.GatewayUnavailable(retry_after=30) from error
     operation = attempts.Operation(
         provider=dispute.provider,
         name=name,
-        key=f"dispute:{dispute.pk}:{name}",
+        key=_key(dispute, name),
         reference=dispute.gateway_id[:64],
         object_type="dispute",
         object_id=str(dispute.pk),
@@ -129,6 +137,37 @@ def _send(
         raise attempts.GatewayUnavailable(retry_after=30) from error
     except base.GatewayError as error:
         raise AnswerRefused(f"The gateway says: {error}") from error
+
+
+def _find_out_before(dispute: Dispute, name: str, *, now: datetime) -> None:
+    """Read the dispute first, if nobody knows what came of an earlier answer: it may be there."""
+    lost = Q(state=Attempt.State.UNKNOWN) | Q(
+        state=Attempt.State.SENDING, sent_at__lte=now - IN_FLIGHT
+    )
+    if not _attempts(dispute, name).filter(lost).exists():
+        return
+    found = disputes.find_out(dispute, now=now)
+    is_answered = found.status != Status.NEEDS_RESPONSE
+    attempts.resolve(
+        object_type="dispute",
+        object_id=dispute.pk,
+        operation=name,
+        was_done=is_answered,
+        now=now,
+    )
+    if is_answered:
+        raise DisputeClosed
+
+
+def _key(dispute: Dispute, name: str) -> str:
+    """One key until the gateway refused: what it did not take may be said in other words."""
+    over = _attempts(dispute, name).exclude(state__in=Attempt.UNRESOLVED)
+    refused = over.exclude(state=Attempt.State.ANSWERED).count()
+    return f"dispute:{dispute.pk}:{name}" + (f":{refused}" if refused else "")
+
+
+def _attempts(dispute: Dispute, name: str) -> QuerySet[Attempt]:
+    return Attempt.objects.filter(object_type="dispute", object_id=str(dispute.pk), operation=name)
 
 
 @atomic

@@ -1,6 +1,8 @@
-"""Disputes whose terms change on their way: another amount, an appeal"""
+"""Disputes that take a turn: another amount, coins given away, an appeal, a lost answer"""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +10,13 @@ import pytest
 
 from access.services import dispute_losses, gifts
 from legato_payments.lib.money import Money
+from payments.gateways import base
 from payments.gateways.sandbox import disputes as bank
-from payments.gateways.values import DisputeStatus
+from payments.gateways.sandbox.gateway import SandboxGateway
+from payments.gateways.values import DisputeState, DisputeStatus, Evidence
 from payments.ledger import holds
-from payments.models import CoinBalance, Dispute, DisputeLoss, Purchase, SandboxDispute
-from payments.services import disputes
+from payments.models import Attempt, CoinBalance, Dispute, DisputeLoss, Purchase, SandboxDispute
+from payments.services import attempts, dispute_answers, disputes
 from tests import factories
 from tests.factories import NOW, READER
 from tests.ledger import books
@@ -157,3 +161,66 @@ def test_an_appeal_that_is_won_brings_back_what_was_taken() -> None:
 
     assert wallet() == (6_600, 0)
     books.assert_sound()
+
+
+class TestAnsweredAgain:
+    """An answer that did not get through the first time."""
+
+    def answer(self, case: Dispute, words: str, *, now: datetime = NOW) -> Dispute:
+        return dispute_answers.answer(
+            dispute_id=case.pk, evidence=Evidence(message=words), actor="staff:7", now=now
+        )
+
+    @pytest.fixture
+    def fails(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+        """Have the gateway fail one answer, perhaps after it took it."""
+
+        def plan(error: type[base.GatewayError], *, is_taken: bool = False) -> None:
+            submit = SandboxGateway.submit_evidence
+
+            def once(self: SandboxGateway, **asked: Any) -> DisputeState:
+                monkeypatch.setattr(SandboxGateway, "submit_evidence", submit)
+                if is_taken:
+                    submit(self, **asked)
+                raise error("no", gateway="SANDBOX")
+
+            monkeypatch.setattr(SandboxGateway, "submit_evidence", once)
+
+        return plan
+
+    def test_what_was_refused_can_be_said_otherwise(self, fails: Callable[..., None]) -> None:
+        case = scenes.dispute(factories.buy_coins())
+        fails(base.InvalidRequest)
+        with pytest.raises(dispute_answers.AnswerRefused):
+            self.answer(case, "much too long")
+
+        assert self.answer(case, "short").status == Dispute.Status.UNDER_REVIEW
+        case.refresh_from_db()
+        assert case.evidence is not None
+        assert case.evidence["message"] == "short"
+
+    def test_what_was_lost_is_looked_for_first(self, fails: Callable[..., None]) -> None:
+        case = scenes.dispute(factories.buy_coins())
+        fails(base.Ambiguous)
+        with pytest.raises(attempts.GatewayUnavailable):
+            self.answer(case, "first")
+
+        assert self.answer(case, "second").status == Dispute.Status.UNDER_REVIEW
+        states = list(Attempt.objects.order_by("pk").values_list("state", flat=True))
+        assert states[-2:] == ["UNSENT", "ANSWERED"]
+
+    def test_what_was_taken_is_not_sent_again(self, fails: Callable[..., None]) -> None:
+        case = scenes.dispute(factories.buy_coins())
+        fails(base.Ambiguous, is_taken=True)
+        with pytest.raises(attempts.GatewayUnavailable):
+            self.answer(case, "first")
+
+        with pytest.raises(dispute_answers.DisputeClosed):
+            self.answer(case, "second")
+
+        theirs = SandboxDispute.objects.get(pk=case.gateway_id)
+        assert theirs.evidence is not None
+        assert theirs.evidence["message"] == "first"
+        assert Attempt.objects.latest("pk").state == "ANSWERED"
+        case.refresh_from_db()
+        assert case.status == Dispute.Status.UNDER_REVIEW
