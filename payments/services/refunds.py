@@ -79,6 +79,7 @@ class Request:
         goodwill: Pay ``amount`` even if the unused coins are worth less. Finance only.
         approval_id: Of the proposal behind it, if there is one.
         gateway_id: Of a refund that was made at the gateway; it is written down, not asked for.
+        reference: Of such a refund, when it was ours: we asked for it, and lost its row.
     """
 
     purchase_id: UUID
@@ -88,6 +89,7 @@ class Request:
     goodwill: bool = False
     approval_id: UUID | None = None
     gateway_id: str = ""
+    reference: str = ""
 
 
 def start(*, refund_id: UUID, request: Request, now: datetime) -> Refund:
@@ -343,7 +345,7 @@ def _make(
         reason=request.reason[:200],
         requested_by=request.actor,
         approval_id=request.approval_id,
-        reference=gateway_reference(),
+        reference=request.reference or gateway_reference(),
         gateway_id=request.gateway_id,
         status=Status.PENDING if request.gateway_id else Status.REQUESTED,
         requested_at=now,

@@ -1,4 +1,4 @@
-"""Refunds that were made at the gateway's own dashboard: we learn of them afterwards."""
+"""Refunds that we learn of afterwards: made at the gateway's own dashboard, or ours and lost."""
 
 from datetime import datetime
 
@@ -10,6 +10,9 @@ from payments.models import Purchase, Refund
 from payments.services import refund_outcomes, refunds
 
 ACTOR = "system:gateway"
+
+LONGEST = 40
+"""Characters of a reference that a row holds; ours have 34."""
 
 
 def adopt(*, purchase: Purchase, state: RefundState, now: datetime) -> Refund | None:
@@ -36,12 +39,15 @@ def adopt(*, purchase: Purchase, state: RefundState, now: datetime) -> Refund | 
 
 @atomic
 def _write_down(purchase: Purchase, state: RefundState, *, now: datetime) -> Refund:
+    # After a restore to an earlier point the gateway has refunds of ours that no row tells of.
+    is_ours = 0 < len(state.reference) <= LONGEST
     request = refunds.Request(
         purchase_id=purchase.pk,
-        reason="Made at the gateway.",
+        reason="We had lost its row." if is_ours else "Made at the gateway.",
         actor=ACTOR,
         amount=state.amount,
         goodwill=True,
         gateway_id=state.gateway_id,
+        reference=state.reference if is_ours else "",
     )
     return refunds.create(refund_id=uuid7(), request=request, now=now)

@@ -18,6 +18,7 @@ from payments.models import (
     Purchase,
     Refund,
     SandboxCharge,
+    SandboxRefund,
     Transaction,
 )
 from payments.services import purchase_terms, purchases, purchases_restored, taxes
@@ -100,6 +101,18 @@ def refunded_at_their_dashboard() -> Callable[[], bool]:
     return lambda: Refund.objects.get(purchase=purchase).status == "SUCCEEDED"
 
 
+def refunded_by_us_and_the_refund_lost() -> Callable[[], bool]:
+    purchase = scenes.sale("ann")
+    row = scenes.refund_there(purchase, 1_000)
+    SandboxRefund.objects.filter(pk=row.pk).update(reference="lp" + "0" * 32)
+
+    def is_whole() -> bool:
+        found = Refund.objects.get(purchase=purchase)
+        return (found.status, found.reference) == ("SUCCEEDED", "lp" + "0" * 32)
+
+    return is_whole
+
+
 def refunded_there_of_a_lost_row() -> Callable[[], bool]:
     purchase = scenes.paid_unheard("ann")
     scenes.refund_there(purchase, 3_999)
@@ -151,6 +164,7 @@ SCENES: list[Scene] = [
     row_lost_with_its_payment,
     row_lost_in_another_currency,
     refunded_at_their_dashboard,
+    refunded_by_us_and_the_refund_lost,
     refunded_there_of_a_lost_row,
     refund_succeeded_unheard,
     refund_failed_unheard,
