@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from django.db.models import Q
 from django.db.transaction import atomic
 
 from legato_payments.lib.errors import Conflict, Refused
@@ -37,7 +38,8 @@ log = structlog.get_logger(__name__)
 
 Status = Refund.Status
 
-POLL_LEASE = timedelta(seconds=60)
+POLL_LEASE = timedelta(minutes=5)
+"""Longer than the slowest gateway takes: one without keys must not be asked twice at a time."""
 
 
 class NothingToRefund(Conflict):
@@ -95,8 +97,8 @@ class Request:
 def start(*, refund_id: UUID, request: Request, now: datetime) -> Refund:
     """Take the coins and ask the gateway for the money. Call it outside a transaction.
 
-    The same ``refund_id`` again resumes. An answer the gateway owes us does not fail the request:
-    the refund stays REQUESTED, and the sweep finds out.
+    The same ``refund_id`` again resumes, unless the gateway is being asked just now. An answer the
+    gateway owes us does not fail the request: the refund stays REQUESTED, and the sweep finds out.
 
     Raises:
         As ``create``.
@@ -104,7 +106,14 @@ def start(*, refund_id: UUID, request: Request, now: datetime) -> Refund:
     refund = Refund.objects.filter(pk=refund_id).first()
     if refund is None:
         refund = create(refund_id=refund_id, request=request, now=now)
-    return send(refund_id=refund.pk, now=now)
+    until = now + POLL_LEASE
+    free = Refund.objects.filter(Q(locked_until__isnull=True) | Q(locked_until__lte=now))
+    if not free.filter(pk=refund_id).update(locked_until=until):
+        return refund
+    try:
+        return send(refund_id=refund_id, now=now)
+    finally:
+        Refund.objects.filter(pk=refund_id, locked_until=until).update(locked_until=None)
 
 
 @atomic

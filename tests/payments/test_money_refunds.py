@@ -291,6 +291,30 @@ class TestNoAnswer:
         assert (done.status, SandboxRefund.objects.count()) == (Status.SUCCEEDED, 1)
         sound()
 
+    def test_nobody_else_asks_while_the_gateway_takes_its_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        purchase = bought()
+        wanted = refunds.Request(purchase_id=purchase.pk, reason="once", actor="user:reader-1")
+        refund_id = uuid7()
+        slow = LATER + timedelta(seconds=90)
+        calls = []
+        made = SandboxGateway.refund
+
+        def slowly(gateway: SandboxGateway, *args: Any, **kwargs: Any) -> Any:
+            calls.append(kwargs["key"])
+            if len(calls) == 1:
+                refunds.poll(refund_id=refund_id, now=slow)
+                refunds.start(refund_id=refund_id, request=wanted, now=slow)
+            return made(gateway, *args, **kwargs)
+
+        monkeypatch.setattr(SandboxGateway, "refund", slowly)
+        done = refunds.start(refund_id=refund_id, request=wanted, now=LATER)
+
+        assert (done.status, len(calls)) == (Status.SUCCEEDED, 1)
+        assert Refund.objects.get(pk=refund_id).locked_until is None
+        sound()
+
 
 class TestGoodwill:
     """Finance may give more back than the coins are worth, never more than was paid."""
