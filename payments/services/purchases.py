@@ -264,12 +264,16 @@ def _resume(purchase: Purchase, order: Order, *, now: datetime) -> Purchase:
         raise attempts.GatewayUnavailable(retry_after=5) from error
     if state is not None:
         _resolve_attempt(purchase, state, now=now)
-        if state.outcome is not values.Outcome.ACTION_REQUIRED or state.action:
+        if not _is_lost_page(state):
             _store_opened(purchase.pk, state)
             return apply(purchase_id=purchase.pk, state=state, now=now)
-        # A page whose address was lost with the answer, and which is given only once.
         purchase = _rename(purchase.pk, now=now)
     return _open_at_gateway(purchase, order, now=now)
+
+
+def _is_lost_page(state: values.ChargeState) -> bool:
+    """Whether its address was lost with the answer, where a gateway gives that only once."""
+    return state.outcome is values.Outcome.ACTION_REQUIRED and state.action is None
 
 
 @atomic
@@ -393,7 +397,8 @@ def _ask(purchase: Purchase, *, now: datetime) -> Purchase:
     if state is None:
         is_over = now >= purchase.expires_at
         return outcomes.expire(purchase.pk, now=now) if is_over else purchase
-    if purchase.status == Status.CREATED:
+    # Nobody can pay on a lost page: the reader who comes back gets another one.
+    if purchase.status == Status.CREATED and not _is_lost_page(state):
         _store_opened(purchase.pk, state)
     return _apply_late(purchase, state, now=now)
 

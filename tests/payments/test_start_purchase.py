@@ -1,5 +1,6 @@
 """purchases.start(): the row first, then the gateway, once per id"""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.db.transaction import atomic
 
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.ids import uuid7
+from payments.gateways import base
 from payments.gateways.sandbox import books
 from payments.gateways.sandbox.gateway import SandboxGateway
 from payments.gateways.values import ChargeRequest, ChargeState
@@ -163,6 +165,37 @@ class TestNoAnswer:
         assert resumed.status == Status.SUCCEEDED
         assert SandboxCharge.objects.count() == CoinLot.objects.count() == 1
         assert books_of.coins(READER) == 6_600
+
+    def test_a_page_whose_address_is_lost_is_opened_anew_though_the_poller_came_first(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        purchase_id = uuid7()
+        create, read = SandboxGateway.create_charge, SandboxGateway.get_charge
+
+        def lose_answer(
+            gateway: SandboxGateway, request: ChargeRequest, **arguments: Any
+        ) -> ChargeState:
+            create(gateway, request, **arguments)
+            raise base.Ambiguous("no answer", gateway="SANDBOX")
+
+        def without_address(gateway: SandboxGateway, **asked: Any) -> ChargeState | None:
+            state = read(gateway, **asked)
+            return replace(state, action=None) if state else None
+
+        monkeypatch.setattr(SandboxGateway, "get_charge", without_address)
+        with monkeypatch.context() as patch:
+            patch.setattr(SandboxGateway, "create_charge", lose_answer)
+            with pytest.raises(attempts.GatewayUnavailable):
+                purchases.start(purchase_id=purchase_id, order=order(), now=NOW)
+        late = NOW + timedelta(minutes=1)
+        purchases.poll(purchase_id=purchase_id, now=late)
+
+        again = purchases.start(purchase_id=purchase_id, order=order(), now=late)
+
+        assert again.status == Status.PENDING
+        assert again.action is not None
+        assert again.action["type"] == "redirect"
+        assert SandboxCharge.objects.get(reference=again.reference).pk == again.gateway_id
 
     def test_the_poller_settles_what_the_lost_answer_said(self) -> None:
         with pytest.raises(attempts.GatewayUnavailable):
