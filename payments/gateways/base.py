@@ -36,6 +36,8 @@ class ChargeGateway(Protocol):
     minimum_minor: Mapping[str, int]
     has_customers: bool
     """Whether a method is kept for a customer, who has to be made first."""
+    needs_email: bool
+    """Whether it opens no payment without the payer's e-mail."""
 
     def create_charge(self, request: ChargeRequest, *, key: str, now: datetime) -> ChargeState:
         """Open a payment. The same ``key`` again gives the same payment.

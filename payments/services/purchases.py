@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db.transaction import atomic
 
 from legato_payments.lib import jobs
-from legato_payments.lib.errors import Declined, Missing
+from legato_payments.lib.errors import Declined, Missing, Refused
 from legato_payments.lib.failpoints import failpoint
 from legato_payments.lib.ids import gateway_reference
 from legato_payments.lib.money import Money
@@ -49,6 +49,11 @@ class PurchaseUnknown(Missing):
     """The reader has no purchase with this id."""
 
     title = "There is no such purchase."
+
+
+class EmailRequired(Refused):
+    code = "email_required"
+    title = "The payment gateway needs an e-mail address; write one into the profile."
 
 
 class PaymentDeclined(Declined):
@@ -117,6 +122,7 @@ def start(*, purchase_id: UUID, order: Order, now: datetime) -> Purchase:
         taxes.TaxUnavailable: The tax service does not answer.
         payment_methods.MethodUnknown: The reader keeps no such method, or not any more.
         payment_methods.MethodElsewhere: It is kept at a gateway that does not take this purchase.
+        EmailRequired: The gateway wants one, and the reader's is not known.
         attempts.GatewayUnavailable: No gateway, or no answer; nothing was charged for certain or
             it will be found out. Try again with the same key.
         PaymentDeclined: The saved method was refused.
@@ -204,6 +210,8 @@ def _create(purchase_id: UUID, order: Order, *, now: datetime) -> Purchase:
         payment_methods.find(
             method_id=order.payment_method_id, user_id=order.user_id, provider=provider
         )
+    if gateway.needs_email and not order.email:
+        raise EmailRequired
     quote = quotes.quote(
         place=Place(order.country, order.region),
         package_id=order.package_id,

@@ -295,6 +295,14 @@ def test_refuses_when_no_gateway_takes_the_currency(settings: Any) -> None:
     assert refusal.value.retry_after == 60
 
 
+def test_refuses_an_order_without_the_email_that_its_gateway_needs(settings: Any) -> None:
+    settings.PAYSTACK_SECRET_KEY = "sk_test_of_nobody"
+    factories.rates()
+
+    with books_of.nothing_changed(), pytest.raises(purchases.EmailRequired):
+        purchases.start(purchase_id=uuid7(), order=order(currency="NGN"), now=NOW)
+
+
 def test_a_preferred_gateway_that_is_not_set_up_is_passed_over() -> None:
     purchase = factories.start_purchase(preferred_gateway="PAYSTACK")
 

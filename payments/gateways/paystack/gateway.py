@@ -32,6 +32,7 @@ class PaystackGateway:
     currencies = frozenset({"NGN"})
     minimum_minor: Mapping[str, int] = {"NGN": 5_000}
     has_customers = False
+    needs_email = True
 
     def create_charge(
         self,

@@ -71,6 +71,7 @@ class SandboxGateway:
 
     code = CODE
     currencies = frozenset(Currency.values)
+    needs_email = False
     minimum_minor: Mapping[str, int] = {"USD": 50, "CAD": 50, "NGN": 5_000}
     has_customers = False
 

@@ -42,6 +42,7 @@ class StripeGateway:
     currencies = frozenset({"USD", "CAD"})
     minimum_minor: Mapping[str, int] = {"USD": 50, "CAD": 50}
     has_customers = True
+    needs_email = False
 
     def __init__(self, transport: stripe.HTTPClient | None = None) -> None:
         """Ask over ``transport`` instead of the network."""
