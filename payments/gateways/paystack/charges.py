@@ -68,6 +68,12 @@ def find(client: Client, reference: str) -> ChargeState | None:
     return None if row is None else state_of(row)
 
 
+def fetch(client: Client, payment_id: str) -> ChargeState | None:
+    """The payment with Paystack's own id; ``None`` when Paystack says that it has none."""
+    answer = client.find(f"/transaction/{segment(payment_id)}")
+    return None if answer is None else state_of(fields.row_of(answer.data))
+
+
 def find_row(client: Client, reference: str) -> Row | None:
     """As ``find``, in Paystack's words."""
     answer = client.find(f"/transaction/verify/{segment(reference)}")

@@ -56,7 +56,9 @@ class PaystackGateway:
         gateway_id: str = "",
         since: datetime | None = None,
     ) -> ChargeState | None:
-        """See ``ChargeGateway``."""
+        """See ``ChargeGateway``. Paystack's ledger names a payment by its id alone."""
+        if not reference:
+            return charges.fetch(Client(), gateway_id) if gateway_id else None
         return charges.find(Client(), reference)
 
     def cancel_charge(

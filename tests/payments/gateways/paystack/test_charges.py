@@ -403,6 +403,20 @@ class TestReading:
 
         assert gateway.get_charge(reference=REFERENCE) is None
 
+    def test_finds_one_by_paystacks_own_id(self, wire: Wire, gateway: PaystackGateway) -> None:
+        wire.answer("GET", "/transaction/4099260516", transaction())
+
+        state = gateway.get_charge(reference="", gateway_id="4099260516")
+
+        assert state is not None
+        assert (state.reference, state.payment_id) == (REFERENCE, "4099260516")
+
+    def test_knows_when_nothing_has_the_id(self, wire: Wire, gateway: PaystackGateway) -> None:
+        wire.refuse("GET", "/transaction/7", 404, "Transaction not found", "transaction_not_found")
+
+        assert gateway.get_charge(reference="", gateway_id="7") is None
+        assert gateway.get_charge(reference="", gateway_id="") is None
+
     def test_takes_no_refusal_for_absence(self, wire: Wire, gateway: PaystackGateway) -> None:
         wire.refuse("GET", VERIFY, 400, "Invalid key")
 
