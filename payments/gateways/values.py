@@ -266,6 +266,7 @@ class LedgerLine:
         gross: Above zero when our balance grew.
         source_id: The gateway's id of the payment, refund, dispute or settlement.
         settlement_id: The transfer to the bank that paid it out; empty when not yet, or unknown.
+        is_net: The gateway tells no fee here: it is off the gross amount already.
     """
 
     id: str
@@ -277,6 +278,7 @@ class LedgerLine:
     occurred_at: datetime
     settlement_id: str = ""
     description: str = ""
+    is_net: bool = False
 
     @property
     def net(self) -> Money:

@@ -299,10 +299,9 @@ def _expected(source: Source, line: LedgerLine, life: list[Posting]) -> _Expecte
     """By what was posted for the object."""
     currency = line.gross.currency
     if source.type == "purchase":
-        return _Expected(
-            Money(gateway_books.gross(life, currency), currency),
-            Money(gateway_books.fees(life, currency), currency),
-        )
+        gross = Money(gateway_books.gross(life, currency), currency)
+        fee = Money(gateway_books.fees(life, currency), currency)
+        return _Expected(gross - fee, line.fee) if line.is_net else _Expected(gross, fee)
     sign = -1 if line.kind in (LineKind.REFUND, LineKind.DISPUTE) else 1
     posted = -gateway_books.gross(life, currency)
     row: Refund | Dispute

@@ -120,6 +120,7 @@ def line_of(row: Row) -> LedgerLine:
         reference="",
         occurred_at=_made_at(row),
         description=f"{model}: {text(row.get('reason'))}".rstrip(": "),
+        is_net=True,
     )
 
 
