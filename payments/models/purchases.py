@@ -142,6 +142,11 @@ class Purchase(DueRow):
                 condition=~Q(gateway_id=""),
             ),
             models.Index(
+                fields=["provider", "created_at"],
+                name="payments_purchase_paid",
+                condition=Q(status__in=["SUCCEEDED", "QUARANTINED"]),
+            ),
+            models.Index(
                 fields=["provider", "payment_id"],
                 name="payments_purchase_payment_id",
                 condition=~Q(payment_id=""),

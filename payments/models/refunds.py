@@ -74,6 +74,14 @@ class Refund(GatewayFigures, DueRow):
     objects = RefundQuerySet.as_manager()
 
     class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["gateway_id"],
+                name="payments_refund_gateway_id",
+                condition=~Q(gateway_id=""),
+            ),
+            models.Index(fields=["requested_at"], name="payments_refund_requested"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="payments_refund_amounts",
