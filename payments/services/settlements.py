@@ -66,13 +66,18 @@ def collect(*, provider: str, now: datetime) -> int:
     seen = 0
     for state in registry.charge_gateway(provider).list_settlements(_window(provider, now)):
         seen += 1
-        _bring(provider, state, now=now)
+        # Where deductions took all of it nothing reaches the bank, and there is nothing to book.
+        if state.amount.micros:
+            _bring(provider, state, now=now)
     bank_receipts.match_open(now=now)
     return seen
 
 
-def hear_of(*, provider: str, gateway_id: str, now: datetime) -> Settlement:
+def hear_of(*, provider: str, gateway_id: str, now: datetime) -> Settlement | None:
     """Bring one settlement to what the gateway says of it. Call it outside a transaction.
+
+    Returns:
+        Its row; none for one of nothing.
 
     Raises:
         LookupError: The gateway does not list it, so far.
@@ -87,6 +92,8 @@ def hear_of(*, provider: str, gateway_id: str, now: datetime) -> Settlement:
     state = next((state for state in listed if state.gateway_id == gateway_id), None)
     if state is None:
         raise LookupError(f"the gateway does not list the settlement {gateway_id}")
+    if not state.amount.micros:
+        return None
     settlement = record(provider=provider, state=state, now=now)
     read_lines(settlement_id=settlement.pk, now=now)
     bank_receipts.match_open(now=now)

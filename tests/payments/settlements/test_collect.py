@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -216,6 +217,24 @@ class TestTrouble:
 
         row.refresh_from_db()
         assert (row.lines_status, row.difference_micros) == (Lines.READ, 0)
+
+    def test_one_of_nothing_does_not_keep_the_others_from_the_books(self, use: Any) -> None:
+        class Deducting(Odd):
+            """Lists a settlement of which deductions left nothing, before the others."""
+
+            def list_settlements(self, window: Window) -> Iterator[SettlementState]:
+                for state in super().list_settlements(window):
+                    yield replace(state, gateway_id="nothing", amount=Money(0, "USD"))
+                    yield state
+
+        use(Deducting())
+
+        row = settled()
+
+        assert row.status == Status.PAID
+        assert settlements.hear_of(provider=SANDBOX, gateway_id="nothing", now=PAID_OUT) is None
+        assert Settlement.objects.get() == row
+        assert_sound()
 
     def test_the_job_outlives_a_gateway_that_is_away(self, use: Any) -> None:
         sell()
