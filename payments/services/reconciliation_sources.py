@@ -1,12 +1,14 @@
 """Which object of ours a line of the gateway's book is about, and what only a line tells of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import batched
 
 from django.db.models import Q
 
 from payments.gateways.values import LedgerLine, LineKind
 from payments.models import Dispute, Purchase, Refund
+from payments.queries import gateway_books
 from payments.queries.gateway_books import Source
 from payments.services import reconciliation_charges as charges
 from payments.services import reconciliation_disputes as disputes
@@ -24,7 +26,13 @@ from payments.services.reconciliation_findings import (
 
 def sources_of(provider: str, lines: Iterable[LedgerLine]) -> dict[str, Source]:
     """Our object behind each line that has one, by the line's id."""
-    lines = list(lines)
+    found: dict[str, Source] = {}
+    for some in batched(lines, gateway_books.AT_ONCE, strict=False):
+        found |= _sources_of_some(provider, some)
+    return found
+
+
+def _sources_of_some(provider: str, lines: Sequence[LedgerLine]) -> dict[str, Source]:
     ids = [line.source_id for line in lines if line.source_id]
     references = [line.reference for line in lines if line.reference]
     by_id: dict[str, Source] = {}

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from payments.models import Purchase, Refund
+from payments.queries.gateway_books import AT_ONCE
 from payments.services.reconciliation_charges import PAID
 from payments.services.reconciliation_refunds import MUST_BE_THERE
 from tests.factories import NOW
@@ -15,6 +16,8 @@ from tests.factories import NOW
 pytestmark = pytest.mark.django_db
 
 DAY = (NOW, NOW + timedelta(days=1))
+
+MANY = [f"id_{number}" for number in range(AT_ONCE)]
 
 
 @pytest.mark.parametrize(
@@ -29,8 +32,16 @@ DAY = (NOW, NOW + timedelta(days=1))
             "payments_refund_requested",
         ),
         (Refund.objects.filter(gateway_id="re_1"), "payments_refund_gateway_id"),
+        (Purchase.objects.filter(provider="STRIPE", payment_id__in=MANY), "purchase_payment_id"),
+        (Purchase.objects.filter(provider="STRIPE", gateway_id__in=MANY), "purchase_gateway_id"),
     ],
-    ids=["purchases of a day", "refunds of a day", "a refund by the gateway's id"],
+    ids=[
+        "purchases of a day",
+        "refunds of a day",
+        "a refund by the gateway's id",
+        "many payments",
+        "many pages",
+    ],
 )
 def test_is_found_by_an_index(asked: QuerySet[Any], index: str) -> None:
     with connection.cursor() as cursor:
