@@ -18,6 +18,10 @@ from payments.webhooks.registry import handles
 
 log = structlog.get_logger(__name__)
 
+NEWS = timedelta(days=30)
+"""How long before the last of its events a refund was made: banks take ten days. A list of all
+refunds since an old purchase could have thousands of pages."""
+
 
 @handles(
     EventKind.PAYMENT_SUCCEEDED,
@@ -51,7 +55,7 @@ def refund_changed(event: WebhookEvent, now: datetime) -> None:
         if state is not None:
             refund_outcomes.apply(refund_id=refund.pk, state=state, now=now)
     if not event.object_id:
-        _adopt_all(purchase, now=now)
+        _adopt_all(purchase, event, now=now)
     elif not known.filter(gateway_id=event.object_id).exists():
         _adopt(purchase, event.object_id, now=now)
 
@@ -94,10 +98,11 @@ def _refund_state(purchase: Purchase, refund: Refund) -> RefundState | None:
     )
 
 
-def _adopt_all(purchase: Purchase, *, now: datetime) -> None:
+def _adopt_all(purchase: Purchase, event: WebhookEvent, *, now: datetime) -> None:
     """The event does not say which refund: what of the payment we do not know is written down."""
     gateway = gateways.charge_gateway(purchase.provider)
-    window = Window(start=purchase.created_at, end=now + timedelta(days=1))
+    start = max(purchase.created_at, event.received_at - NEWS)
+    window = Window(start=start, end=now + timedelta(days=1))
     for state in gateway.list_refunds(window):
         if purchase.payment_id and state.payment_id == purchase.payment_id:
             refunds_adopted.adopt(purchase=purchase, state=state, now=now)

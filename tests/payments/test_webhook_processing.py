@@ -2,14 +2,17 @@
 
 import itertools
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from payments import tasks
-from payments.gateways.sandbox import books, signatures
-from payments.models import Purchase, SandboxCharge, SandboxDelivery, WebhookEvent
+from payments.gateways.sandbox import books, refunds, signatures
+from payments.gateways.sandbox.gateway import SandboxGateway
+from payments.gateways.values import RefundState, Window
+from payments.models import Purchase, Refund, SandboxCharge, SandboxDelivery, WebhookEvent
 from payments.services import attempts, purchases
 from payments.webhooks import inbox
 from tests import factories
@@ -238,3 +241,27 @@ class TestTriedAgain:
 
         assert event.status == WebhookEvent.Status.PROCESSED
         assert books_of.coins(READER) == 6_600
+
+
+def test_a_refund_that_its_event_does_not_name_is_found_in_the_gateways_list(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago = NOW - timedelta(days=300)
+    bought = factories.buy_coins(now=long_ago)
+    refunds.make(charge_id=factories.charge_of(bought).pk, amount_minor=1_000, now=NOW)
+    windows = []
+    listed = SandboxGateway.list_refunds
+
+    def listing(gateway: SandboxGateway, window: Window) -> Iterator[RefundState]:
+        windows.append(window)
+        return listed(gateway, window)
+
+    monkeypatch.setattr(SandboxGateway, "list_refunds", listing)
+    event = receive(event_about(bought.reference, "refund.updated"), settings)
+
+    process(event)
+
+    assert event.status == WebhookEvent.Status.PROCESSED, event.error
+    assert Refund.objects.get().amount_micros == 10_000_000
+    # Not all refunds since the purchase: there may be thousands of pages of them.
+    assert [window.start for window in windows] == [NOW - timedelta(days=30)]
