@@ -27,6 +27,7 @@ from payments.services import (
     approval_rules,
     campaign_proposals,
     currency_rates,
+    debt_write_offs,
     disputes,
     events,
     expiry,
@@ -35,6 +36,7 @@ from payments.services import (
     proposals,
     purchases,
     reconciliation,
+    refund_contradictions,
     refund_proposals,
     refunds,
     sandbox_deliveries,
@@ -153,6 +155,18 @@ def adjust_wallet(*, approval_id: str, **_future: Any) -> None:
 def refund_purchase(*, approval_id: str, **_future: Any) -> None:
     """Pay a purchase back as two people agreed."""
     _run_approved(approval_id, refund_proposals.carry_out)
+
+
+@shared_task(name="payments.close_refund")
+def close_refund(*, approval_id: str, **_future: Any) -> None:
+    """Close a gateway's contradiction about a refund as two people agreed."""
+    _run_approved(approval_id, refund_contradictions.carry_out)
+
+
+@shared_task(name="payments.write_off_debt")
+def write_off_debt(*, approval_id: str, **_future: Any) -> None:
+    """Give up what a reader owes as two people agreed."""
+    _run_approved(approval_id, debt_write_offs.carry_out)
 
 
 @shared_task(name="payments.create_campaign")

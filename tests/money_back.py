@@ -3,14 +3,23 @@
 from datetime import datetime
 from typing import Any
 
-from access.services import dispute_losses
+from access.services import content, dispute_losses
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.money import Money
 from payments.gateways.registry import charge_gateway
 from payments.gateways.sandbox import disputes as bank
 from payments.gateways.sandbox import refunds as sandbox_refunds
-from payments.models import Dispute, Purchase, Refund, SandboxCharge, SandboxRefund
-from payments.services import disputes, refund_outcomes, refunds
+from payments.models import (
+    Debt,
+    Dispute,
+    Purchase,
+    Refund,
+    RefundClosing,
+    SandboxCharge,
+    SandboxLine,
+    SandboxRefund,
+)
+from payments.services import disputes, refund_contradictions, refund_outcomes, refunds
 from tests import factories
 from tests.factories import NOW
 
@@ -44,6 +53,39 @@ def refund_fails(refund: Refund, *, now: datetime = NOW) -> Refund:
     row = SandboxRefund.objects.get(reference=refund.reference)
     sandbox_refunds.fail(refund_id=row.pk, now=now)
     return hear_of_refund(refund, now=now)
+
+
+def contradicted(purchase: Purchase, amount: str | None = None, *, now: datetime = NOW) -> Refund:
+    """A refund that failed, so that the coins came back, and that the gateway says it paid."""
+    refund = pay_back(paid_with(purchase, "pm_refund_fails"), amount, now=now)
+    refund_fails(refund, now=now)
+    return refund_was_paid(refund, now=now)
+
+
+def refund_was_paid(refund: Refund, *, now: datetime = NOW) -> Refund:
+    """The gateway takes back that it failed: money, book and word are as if it never had."""
+    refund.refresh_from_db()
+    SandboxLine.objects.filter(kind="REFUND_FAILURE", source_id=refund.gateway_id).delete()
+    SandboxRefund.objects.filter(pk=refund.gateway_id).update(
+        status=SandboxRefund.Status.SUCCEEDED, failure_code=""
+    )
+    return hear_of_refund(refund, now=now)
+
+
+def owing(user_id: str, *, now: datetime = NOW, reason: str = "paid twice") -> Debt:
+    """A reader who spent 10 coins that came back of a refund, which was paid after all."""
+    factories.put_content("owed-for", price=10, now=now)
+    refund = contradicted(factories.buy_coins(user_id, "Reader Pack", now=now), now=now)
+    content.buy(user_id=user_id, content_id="owed-for", now=now, actor=f"user:{user_id}")
+    closing = refund_contradictions.propose(
+        refund_id=refund.pk,
+        decision=RefundClosing.Decision.COINS,
+        reason=reason,
+        actor="staff:1",
+        now=now,
+    )
+    assert isinstance(closing, RefundClosing)
+    return closing.debt
 
 
 def hear_of_refund(refund: Refund, *, now: datetime = NOW) -> Refund:

@@ -9,7 +9,8 @@ writers and platform, or back to the payer. So at any time
 
 A lost dispute gives the payer the disputed value: unused coins are its first part; the rest was
 spent, and is taken from writers, or is our loss, or is owed by the reader, which until it is paid
-is our loss as well. Of a purchase that settles such a debt, that much is the platform's.
+is our loss as well. Of a purchase that settles such a debt, that much is the platform's, until the
+debt is void: then it comes back as a lot of this purchase that has no parent either.
 
 A spend that mixes lots is divided among its uses: of each writer's earning, the uses up to the n-th
 (in lot order) carry ``floor(earning * released by them / released by all)``, and one use the
@@ -51,7 +52,9 @@ WITH RECURSIVE tree AS (
     SELECT coalesce(sum(d.unused_micros), 0)::bigint AS lost_unused,
            coalesce(sum(d.writers_micros), 0)::bigint AS lost_writers,
            coalesce(sum(d.platform_micros), 0)::bigint AS lost_platform,
-           coalesce(sum(d.reader_micros), 0)::bigint AS lost_reader
+           coalesce(sum(d.reader_micros), 0)::bigint AS lost_reader,
+           (SELECT coalesce(sum(r.undone_micros), 0)::bigint FROM payments_debtreduction r
+            WHERE r.purchase_id = %(purchase)s) AS debt_returned
     FROM payments_disputeloss d JOIN payments_dispute p ON p.id = d.dispute_id
     WHERE p.purchase_id = %(purchase)s AND d.undone_by_id IS NULL
 )
@@ -181,7 +184,7 @@ class Totals:
     Args:
         writers_micros: What they earned and kept.
         sales_micros: Our part of sales, and what coins that expired were worth.
-        debt_micros: What settled a debt that the reader had from an earlier dispute.
+        debt_micros: What settled a debt that the reader had, and still has to.
         paid_back_micros: What we gave back to the payer.
     """
 
@@ -216,11 +219,16 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseTrace:
-    """A purchase and everything its coins did. Without lots until it is settled."""
+    """A purchase and everything its coins did. Without lots until it is settled.
+
+    Args:
+        debt_returned_micros: Of what it paid of a debt, what came back as coins.
+    """
 
     purchase: Purchase
     lots: tuple[Lot, ...]
     lost: Lost = Lost()
+    debt_returned_micros: int = 0
 
     @property
     def user_id(self) -> str:
@@ -239,7 +247,7 @@ class PurchaseTrace:
             writers_micros=earned - self.lost.writers_micros,
             # The platform has what nobody else has: its part of sales, and breakage.
             sales_micros=stayed - earned - paid_back - self.lost.unused_micros,
-            debt_micros=self.purchase.debt_micros if is_settled else 0,
+            debt_micros=self.purchase.debt_micros - self.debt_returned_micros if is_settled else 0,
             unspent_micros=sum(lot.remaining_micros for lot in self.lots),
             paid_back_micros=paid_back,
             lost=self.lost,
@@ -260,7 +268,7 @@ def of_purchase(*, transaction_id: UUID) -> PurchaseTrace | None:
     if purchase.status != Purchase.Status.SUCCEEDED:
         return PurchaseTrace(purchase, ())
     rows = rows_of(_TRACE, purchase=purchase.pk)
-    return PurchaseTrace(purchase, tuple(_lots(rows)), _lost(rows))
+    return PurchaseTrace(purchase, tuple(_lots(rows)), _lost(rows), rows[0]["debt_returned"])
 
 
 def rows_of(sql: str, **parameters: str | int | UUID | datetime) -> list[dict[str, Any]]:

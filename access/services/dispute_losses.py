@@ -15,11 +15,10 @@ from access.services.dispute_impact import Impact
 from legato_payments.lib.errors import Conflict
 from legato_payments.lib.failpoints import failpoint
 from payments import audit, ledger, outbox
-from payments.enums import LotOrigin
 from payments.ledger import balances, holds, templates
 from payments.ledger.reversals import lines_of
-from payments.models import CoinBalance, CoinLot, Dispute, DisputeLoss, LotUse
-from payments.services import disputes, purchase_outcomes, wallets
+from payments.models import CoinBalance, Debt, Dispute, DisputeLoss, LotUse
+from payments.services import debts, disputes, purchase_outcomes, wallets
 from revenue.models import Earning
 from revenue.services import clawbacks, earnings
 
@@ -126,12 +125,7 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
     disputes.freeze_for_others(dispute, readers.values(), now=now)
     taken = clawbacks.claw_back(parts=parts, transaction_id=transaction_id, occurred_at=now)
     buyer = readers[purchase.user_id]
-    if impact.spent_micros:
-        buyer.debt_micros += owed
-        # Whom an earlier loss blocks stays blocked by that one; see ``_next_block``.
-        buyer.blocked_by = buyer.blocked_by or dispute.freezer
-        buyer.save(update_fields=["debt_micros", "blocked_by"])
-    DisputeLoss.objects.create(
+    loss = DisputeLoss.objects.create(
         dispute=dispute,
         transaction_id=transaction_id,
         policy=dispute.policy,
@@ -143,6 +137,11 @@ def _lose(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
         spent_micros=impact.spent_micros,
         lost_at=now,
     )
+    if impact.spent_micros:
+        debts.charge(wallet=buyer, cause=loss, micros=owed, transaction_id=transaction_id, now=now)
+        # Whom an earlier loss blocks stays blocked by that one; see ``debts.next_block``.
+        buyer.blocked_by = buyer.blocked_by or dispute.freezer
+        buyer.save(update_fields=["debt_micros", "blocked_by"])
     failpoint("dispute.earnings_taken")
     dispute.booked = Booked.LOST
     _tell(readers.values(), taken, transaction_id, now=now)
@@ -184,9 +183,9 @@ def _undo(dispute: Dispute, readers: dict[str, CoinBalance], *, now: datetime) -
     given = clawbacks.give_back(
         lost_transaction_id=loss.transaction_id, transaction_id=transaction_id, occurred_at=now
     )
-    _forgive(dispute, loss, readers[dispute.purchase.user_id], now=now)
     loss.undone_by_id = transaction_id
     loss.save(update_fields=["undone_by"])
+    _forgive(dispute, loss, readers[dispute.purchase.user_id], now=now)
     dispute.booked = Booked.HELD
     _tell(readers.values(), given, transaction_id, now=now)
 
@@ -198,44 +197,20 @@ def _taken_from(dispute_id: UUID) -> list[str]:
 
 
 def _forgive(dispute: Dispute, loss: DisputeLoss, buyer: CoinBalance, *, now: datetime) -> None:
-    """The buyer owes nothing for it any more; what was paid of the debt comes back as coins."""
-    open_debt = min(buyer.debt_micros, loss.reader_micros)
-    buyer.debt_micros -= open_debt
+    """The buyer owes nothing for it any more; what was paid too much comes back as coins."""
+    assert loss.undone_by_id is not None, loss
     if buyer.blocked_by == dispute.freezer:
-        buyer.blocked_by = _next_block(loss, buyer)
-    buyer.save(update_fields=["debt_micros", "blocked_by"])
-    paid = loss.reader_micros - open_debt
-    purchase = dispute.purchase
-    if not paid:
-        return
-    # What is worth less than a coin still belongs to the reader.
-    coins = max(purchase.total_coins * paid // purchase.value_micros, 1)
-    transaction_id = ledger.post(
-        templates.debt_returned(user_id=buyer.user_id, coins=coins, value=paid),
-        disputes.header(dispute, "debt_returned", now=now),
-    )
-    lot = CoinLot(
-        origin=LotOrigin.RESTORED,
-        is_purchased=True,
-        coins=coins,
-        value_micros=paid,
-        transaction_id=transaction_id,
-        priority=CoinLot.PAID_PRIORITY,
-        created_at=now,
-    )
-    balances.issue(wallet=buyer, lot=lot)
-
-
-def _next_block(loss: DisputeLoss, buyer: CoinBalance) -> str:
-    """What still blocks a buyer whom the first of several losses blocks no more.
-
-    The block stood from that loss on, so every later one that is in force blocks, too.
-    """
-    later = DisputeLoss.objects.filter(
-        dispute__purchase__user_id=buyer.user_id, undone_by__isnull=True, pk__gt=loss.pk
-    ).exclude(writers_micros=0, platform_micros=0, reader_micros=0)
-    first = later.select_related("dispute").order_by("pk").first()
-    return first.dispute.freezer if first else ""
+        buyer.blocked_by = debts.next_block(user_id=buyer.user_id, after=loss.transaction_id)
+        buyer.save(update_fields=["blocked_by"])
+    debt = Debt.objects.filter(loss=loss).first()
+    if debt:
+        debts.void(
+            debt=debt,
+            wallet=buyer,
+            by=loss.undone_by_id,
+            heading=lambda event: disputes.header(dispute, event, now=now),
+            now=now,
+        )
 
 
 def _tell(

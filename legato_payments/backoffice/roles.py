@@ -42,6 +42,7 @@ _SALES = _rights(
     "payments.refund",
     "payments.dispute",
     "payments.disputeloss",
+    "payments.debt",
     "payments.customer",
     "payments.paymentmethod",
     "payments.campaign",
@@ -83,6 +84,8 @@ _CARE = _rights("change", "payments.refund", "payments.dispute", "payments.attem
 """Asking a gateway again, giving up what is stuck, evidence, explaining: no money is given away."""
 _METHODS = _rights("change", "payments.paymentmethod")
 """Removing a reader's payment method: nobody is charged by it."""
+_DEBTS = _rights("add", "payments.debtreduction")
+"""Asking another person to write off what a reader owes."""
 _LOSSES = _rights("add", "payments.disputeloss") | _rights("change", "payments.coinbalance")
 """Giving a dispute up, saying who bears its loss, letting its reader spend again."""
 
@@ -98,6 +101,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _GOODWILL
         | _CARE
         | _METHODS
+        | _DEBTS
     ),
     "Approver": (
         _BOOKS
@@ -109,6 +113,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _DECIDES
         | _LOSSES
         | _decide("payments.adjust_wallet", "payments.refund_purchase", "payments.correct_gateway")
+        | _decide("payments.close_refund", "payments.write_off_debt")
     ),
     "Support": _BOOKS | _SALES | _WRITERS | _PACKAGES | _ASKS | _GOODWILL | _METHODS,
     "Auditor": (
@@ -135,6 +140,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _DECIDES
         | _CARE
         | _METHODS
+        | _DEBTS
         | _LOSSES
         | _rights("add", "payments.coinpackage", "payments.currencyrate", "payments.policy")
         | _rights("add", "payments.approvalrule", "revenue.splitrule", "payments.campaign")
@@ -143,6 +149,8 @@ ROLES: Mapping[str, frozenset[str]] = {
         | _decide(
             "payments.adjust_wallet",
             "payments.refund_purchase",
+            "payments.close_refund",
+            "payments.write_off_debt",
             "payments.change_package",
             "payments.correct_gateway",
             "payments.set_rate",

@@ -59,6 +59,7 @@ GROUPS: Mapping[str, Sequence[Entry]] = {
         Entry("Quarantined", "report", "payments.Purchase", QUARANTINED, overview.quarantined),
         Entry("Refunds", "undo", "payments.Refund", badge=overview.refunds_to_look_at),
         Entry("Disputes", "policy_alert", "payments.Dispute", badge=_disputes_due),
+        Entry("Debts", "money_off", "payments.Debt", "view=open"),
         Entry("Webhook inbox", "inbox", "payments.WebhookEvent"),
         Entry("Sandbox payments", "science", "payments.SandboxCharge"),
     ],

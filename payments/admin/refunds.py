@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
@@ -16,6 +17,7 @@ from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Step, Steps, Table, number
 from legato_payments.lib.pages.views import SavedViews, View
 from payments import audit
+from payments.admin import contradictions
 from payments.admin.attempts import attempts_of
 from payments.admin.audit import history_of
 from payments.admin.transactions import posted_by
@@ -87,6 +89,14 @@ def provider(refund: Refund) -> str:
     return refund.purchase.get_provider_display()
 
 
+@admin.display(description="Gateway's last word")
+def gateway_says(refund: Refund) -> str:
+    """Of one that it contradicts itself about: what it said last, and when."""
+    if not refund.last_word:
+        return cells.EMPTY
+    return format_html("{}, {}", refund.get_last_word_display(), cells.moment(refund.last_word_at))
+
+
 @admin.register(Refund)
 class RefundAdmin(RecordAdmin):
     """Begun on the page of a purchase, by a reader, or at the gateway's own dashboard."""
@@ -109,11 +119,12 @@ class RefundAdmin(RecordAdmin):
     search_help_text = "Id, purchase, reader, our reference or the gateway's id"
     ordering = ["-id"]
     nothing_yet = "No refunds yet. “Pay back” on the page of a purchase begins one."
-    actions_detail = ["ask_again", "give_up"]
+    actions_detail = ["ask_again", "give_up", "close_contradiction"]
 
     facts = (
         columns.state("status", TONES),
         columns.text("failure_code", "What went wrong"),
+        gateway_says,
         reader,
         columns.related("purchase"),
         MONEY,
@@ -142,12 +153,17 @@ class RefundAdmin(RecordAdmin):
 
     def usable(self, request: HttpRequest, row: Refund) -> set[str]:
         """What is over is left alone; only what is stuck is given up."""
+        if row.status == Status.CONTRADICTED:
+            return {"ask-again", "close-contradiction"}
         found = {"ask-again"} if row.status in Refund.OPEN else set()
         return found | {"give-up"} if row.status == Status.NEEDS_ATTENTION else found
 
     def sections(self, obj: Refund) -> Iterator[Section]:
         """How far it is, then the coins, the books and the gateway."""
         yield steps_of(obj)
+        if obj.last_word:
+            yield from contradictions.waiting_of(obj)
+            yield contradictions.closings_of(obj)
         yield coins_of(obj.purchase)
         yield posted_by("refund", obj.pk)
         yield attempts_of("refund", obj.pk)
@@ -157,6 +173,8 @@ class RefundAdmin(RecordAdmin):
     def ask_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Find out how it stands; what never arrived is asked for once more."""
         refund: Refund = self.find(request, object_id)
+        if refund.status == Status.CONTRADICTED:
+            return contradictions.ask_page(self, request, refund)
 
         def call(_data: Mapping[str, Any]) -> str:
             found = refund_care.ask_again(
@@ -199,6 +217,15 @@ class RefundAdmin(RecordAdmin):
             is_danger=True,
         )
 
+    @button("Close it…", path="close-contradiction", right="closing", is_danger=True)
+    def close_contradiction(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say who bears a refund that was paid after it had failed, or that it failed after all."""
+        return contradictions.close_page(self, request, self.find(request, object_id))
+
+    def has_propose_closing_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """It is care, and it may give money away: whoever may do both."""
+        return self._has_right(request, "add") and self._has_right(request, "change")
+
 
 def steps_of(refund: Refund) -> Steps:
     """Requested, at the gateway, done; each with who and when."""
@@ -229,7 +256,7 @@ def _last_step(refund: Refund) -> Step:
             return Step("Failed", [when, came_back, refund.failure_code], tone)
         case Status.CONTRADICTED:
             paid = "The gateway now says that it paid what had failed."
-            both = "The reader has the coins and the money: compare with the gateway."
+            both = "The reader has the coins and the money: ask the gateway, and close it."
             return Step("Contradicted", [paid, both], tone)
         case Status.NEEDS_ATTENTION:
             return Step("Needs attention", [refund.failure_code], tone)

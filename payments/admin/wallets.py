@@ -14,11 +14,12 @@ from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table, number
 from payments import audit
+from payments.admin import debts
 from payments.admin.accounts import last_entries
 from payments.admin.audit import history_of
 from payments.enums import Unit
 from payments.ledger import released_value
-from payments.models import CoinBalance, CoinLot, Dispute
+from payments.models import CoinBalance, CoinLot, Dispute, RefundClosing
 from payments.services import wallets
 
 LOTS = 100
@@ -83,9 +84,13 @@ def block(wallet: CoinBalance) -> str:
     ).order_by("id")
     found = next((one for one in lost if one.freezer == wallet.blocked_by), None)
     words = cells.mark("Blocked", Tone.BAD)
-    if found is None:
-        return format_html("{} by {}", words, wallet.blocked_by)
-    return format_html("{} by the lost {}", words, cells.link(found))
+    if found is not None:
+        return format_html("{} by the lost {}", words, cells.link(found))
+    closings = RefundClosing.objects.filter(debt__wallet=wallet).select_related("refund")
+    closing = next((one for one in closings if one.blocker == wallet.blocked_by), None)
+    if closing is not None:
+        return format_html("{} by a {}, paid after it failed", words, cells.link(closing.refund))
+    return format_html("{} by {}", words, wallet.blocked_by)
 
 
 class LiftBlockForm(ProposalForm):
@@ -123,7 +128,7 @@ class WalletAdmin(RecordAdmin):
         columns.count("promo", "of these promotional"),
         columns.count("held", "Frozen besides"),
         block,
-        columns.money("debt_micros", Unit.USD, "Owed for lost disputes"),
+        columns.money("debt_micros", Unit.USD, "Owed, all debts together"),
         columns.count("lifetime_purchased", "Bought ever, without bonus"),
         columns.count("lifetime_bonus", "Bonus ever"),
         columns.count("lifetime_spent", "Spent ever"),
@@ -133,11 +138,12 @@ class WalletAdmin(RecordAdmin):
         columns.count("lifetime_expired", "Expired ever"),
         columns.related("account", "Ledger account"),
     )
-    actions_detail = ["lift_block"]
+    actions_detail = ["lift_block", "write_off"]
 
     def usable(self, request: HttpRequest, row: CoinBalance) -> set[str]:
-        """Only where there is a block to lift."""
-        return {"lift-block"} if row.blocked_by else set()
+        """Only where there is a block to lift, or a debt to write off."""
+        found = {"lift-block"} if row.blocked_by else set()
+        return found | {"write-off"} if row.debt_micros else found
 
     def sections(self, obj: CoinBalance) -> Iterator[Section]:
         """Lots, then movements."""
@@ -167,6 +173,16 @@ class WalletAdmin(RecordAdmin):
             call=call,
             back=cells.page_of(wallet),
         )
+
+    @button("Write off a debt…", path="write-off", right="reduction")
+    def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask another person to give up what the reader owes, or a part of it."""
+        wallet: CoinBalance = self.find(request, object_id)
+        return debts.write_off_page(self, request, wallet, back=cells.page_of(wallet))
+
+    def has_propose_reduction_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Whoever may ask for a write-off."""
+        return request.user.has_perm(debts.RIGHT)
 
 
 def lots_of(wallet: CoinBalance) -> Table:

@@ -209,12 +209,15 @@ def restore(
     ]
 
 
+def freezer_of(purchase_id: UUID) -> str:
+    """What freezes coins of a purchase that come into a wallet now; empty: nothing."""
+    dispute = Dispute.objects.freezing().filter(purchase=purchase_id).order_by("pk").first()
+    return dispute.freezer if dispute else ""
+
+
 def _freezer_of(lot: CoinLot) -> str:
     # Not the parent's: one that was used up before the dispute was not frozen by it.
-    if lot.purchase_id is None:
-        return lot.frozen_by
-    dispute = Dispute.objects.freezing().filter(purchase=lot.purchase_id).order_by("pk").first()
-    return dispute.freezer if dispute else ""
+    return freezer_of(lot.purchase_id) if lot.purchase_id else lot.frozen_by
 
 
 def pass_on(

@@ -140,7 +140,7 @@ def dispute_hold(currency: str) -> AccountRef:
 
 
 def dispute_loss() -> AccountRef:
-    """What lost disputes cost us, USD."""
+    """What lost disputes, and debts that readers never paid, cost us, USD."""
     return AccountRef("dispute_loss", "USD")
 
 
@@ -155,7 +155,7 @@ def goodwill() -> AccountRef:
 
 
 def receivable(user_id: str) -> AccountRef:
-    """What a reader owes us for a lost dispute, USD."""
+    """What a reader owes us for lost disputes and refunds that were paid twice, USD."""
     return AccountRef("receivable:user", "USD", user_id)
 
 

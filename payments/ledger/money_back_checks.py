@@ -18,9 +18,14 @@ CHECKS = {
                    || ' of value as given back, its refunds come to ' || coalesce(r.micros, 0)
                    || ' for ' || coalesce(r.value, 0)
         FROM payments_purchase p
-        LEFT JOIN (SELECT purchase_id, sum(amount_micros) AS micros, sum(value_micros) AS value
-                   FROM payments_refund WHERE status NOT IN ('FAILED', 'CONTRADICTED')
-                   GROUP BY purchase_id) r ON r.purchase_id = p.id
+        LEFT JOIN (SELECT r.purchase_id,
+                          sum(coalesce(c.refunded_micros, r.amount_micros)) AS micros,
+                          sum(coalesce(c.value_micros, r.value_micros)) AS value
+                   FROM payments_refund r
+                   LEFT JOIN payments_refundclosing c ON c.refund_id = r.id
+                        AND c.transaction_id IS NOT NULL AND c.undone_by_id IS NULL
+                   WHERE r.status NOT IN ('FAILED', 'CONTRADICTED')
+                   GROUP BY r.purchase_id) r ON r.purchase_id = p.id
         WHERE p.refunded_micros <> coalesce(r.micros, 0)
            OR p.refunded_value_micros <> coalesce(r.value, 0)
     """,
@@ -71,5 +76,40 @@ CHECKS = {
                    WHERE a.code = 'receivable:user' GROUP BY a.owner_id) e
           ON e.owner_id = w.user_id
         WHERE coalesce(w.debt_micros, 0) <> coalesce(e.micros, 0)
+    """,
+    "refund closings": """
+        SELECT 'refund ' || r.id,
+               'is ' || lower(r.status) || ', its closing took ' || c.coins || ' coins worth '
+                   || c.value_micros || ', and the uses cover ' || coalesce(u.coins, 0)
+                   || ' worth ' || coalesce(u.value, 0)
+        FROM payments_refundclosing c JOIN payments_refund r ON r.id = c.refund_id
+        LEFT JOIN (SELECT transaction_id, sum(to_coin - from_coin) AS coins,
+                          sum(value_micros) AS value
+                   FROM payments_lotuse WHERE kind = 'REFUND' GROUP BY transaction_id) u
+          ON u.transaction_id = c.transaction_id
+        WHERE c.coins <> coalesce(u.coins, 0) OR c.value_micros <> coalesce(u.value, 0)
+           OR (c.transaction_id IS NOT NULL AND c.undone_by_id IS NULL
+               AND r.status <> 'SUCCEEDED')
+    """,
+    "rows of debts": """
+        SELECT 'reader ' || w.user_id,
+               'owes ' || w.debt_micros || ' micros, open debts come to ' || coalesce(d.open, 0)
+                   || ', debts less what covered them to '
+                   || coalesce(d.owed, 0) - coalesce(r.covered, 0)
+        FROM payments_coinbalance w
+        LEFT JOIN (SELECT wallet_id, sum(open_micros) AS open,
+                          sum(amount_micros) FILTER (WHERE voided_by_id IS NULL) AS owed
+                   FROM payments_debt GROUP BY wallet_id) d ON d.wallet_id = w.id
+        LEFT JOIN (SELECT wallet_id, sum(amount_micros - undone_micros) AS covered
+                   FROM payments_debtreduction GROUP BY wallet_id) r ON r.wallet_id = w.id
+        WHERE w.debt_micros <> coalesce(d.open, 0)
+           OR w.debt_micros <> coalesce(d.owed, 0) - coalesce(r.covered, 0)
+    """,
+    "paid debts": """
+        SELECT 'purchase ' || p.id, 'paid ' || p.debt_micros || ' micros of a debt, its row says '
+                   || coalesce(r.amount_micros, 0)
+        FROM payments_purchase p
+        LEFT JOIN payments_debtreduction r ON r.purchase_id = p.id
+        WHERE p.debt_micros <> coalesce(r.amount_micros, 0)
     """,
 }

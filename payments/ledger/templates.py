@@ -38,6 +38,7 @@ REFUND_ACCOUNTS = frozenset(
         *("wallet", "coins_issued"),
     }
 )
+RETAKEN_ACCOUNTS = REFUND_ACCOUNTS | {"receivable"}
 LOSS_ACCOUNTS = frozenset(
     {
         *("coins_deferred", "tax_payable", "dispute_hold", "dispute_loss", "receivable", "fx"),
@@ -72,8 +73,9 @@ ACCOUNTS: Mapping[TransactionKind, frozenset[str]] = {
     ),
     TransactionKind.MONEY_REFUND: REFUND_ACCOUNTS,
     TransactionKind.REFUND_PAID: frozenset({"refund_in_flight", "gateway"}),
-    TransactionKind.REFUND_FAILED: REFUND_ACCOUNTS,
+    TransactionKind.REFUND_FAILED: RETAKEN_ACCOUNTS,
     TransactionKind.REFUND_RETURNED: frozenset({"refund_in_flight", "gateway"}),
+    TransactionKind.REFUND_RETAKEN: RETAKEN_ACCOUNTS,
     TransactionKind.DISPUTE_OPENED: frozenset({"dispute_hold", "gateway"}),
     TransactionKind.DISPUTE_FEE: frozenset({"fees", "gateway"}),
     TransactionKind.DISPUTE_WON: frozenset({"dispute_hold", "gateway"}),
@@ -82,6 +84,7 @@ ACCOUNTS: Mapping[TransactionKind, frozenset[str]] = {
     TransactionKind.DEBT_RETURNED: frozenset(
         {"receivable", "coins_deferred", "wallet", "coins_issued"}
     ),
+    TransactionKind.DEBT_WRITTEN_OFF: frozenset({"receivable", "dispute_loss"}),
     TransactionKind.CONVERSION: frozenset({"gateway", "fx"}),
     TransactionKind.SETTLEMENT: frozenset({"gateway", "bank"}),
     TransactionKind.SETTLEMENT_RETURNED: frozenset({"gateway", "bank"}),

@@ -6,6 +6,7 @@ from payments.models.audit import AuditEntry
 from payments.models.balances import CoinBalance
 from payments.models.currency_rates import CurrencyRate
 from payments.models.customers import Customer, StaffProfile
+from payments.models.debts import Debt, DebtReduction
 from payments.models.disputes import Dispute, DisputeLoss
 from payments.models.idempotency import IdempotencyKey
 from payments.models.ledger import Account, Entry, Transaction
@@ -22,7 +23,7 @@ from payments.models.reconciliation import (
     ReconciliationDay,
     ReconciliationRun,
 )
-from payments.models.refunds import Refund
+from payments.models.refunds import Refund, RefundClosing
 from payments.models.sandbox import (
     SandboxCharge,
     SandboxDelivery,
@@ -56,6 +57,8 @@ __all__ = [
     "CoinPackageVersion",
     "CurrencyRate",
     "Customer",
+    "Debt",
+    "DebtReduction",
     "Difference",
     "DifferenceNote",
     "Dispute",
@@ -76,6 +79,7 @@ __all__ = [
     "ReconciliationDay",
     "ReconciliationRun",
     "Refund",
+    "RefundClosing",
     "SandboxCharge",
     "SandboxDelivery",
     "SandboxDispute",

@@ -15,6 +15,7 @@ FOUR_EYES = (
     "payments.change_package",
     "payments.correct_gateway",
     "payments.set_rate",
+    "payments.write_off_debt",
     "revenue.change_split_rule",
 )
 """Actions that always need another person (backoffice.md, rule 4.3): no rule says 0 for them."""

@@ -20,7 +20,7 @@ class CoinBalance(models.Model):
     promo = models.BigIntegerField(default=0)
     held = models.BigIntegerField(default=0, help_text="Frozen, in addition to coins.")
     debt_micros = models.BigIntegerField(
-        default=0, db_default=0, help_text="What the reader owes for lost disputes, USD micros."
+        default=0, db_default=0, help_text="What the reader owes, all debts together, USD micros."
     )
     blocked_by = models.CharField(
         max_length=64,

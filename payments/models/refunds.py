@@ -28,7 +28,8 @@ class Refund(GatewayFigures, DueRow):
     The coins are taken and the money is put in flight when it is REQUESTED; the gateway is asked
     afterwards. PENDING: the gateway works on it. SUCCEEDED, or FAILED with the coins given back as
     child lots; a gateway can turn SUCCEEDED into FAILED days later. CONTRADICTED: the gateway says
-    it paid what it had told us it could not; the coins are out again, and a person has to decide.
+    it paid what it had told us it could not; the coins are out again, and a person has to decide,
+    by a ``RefundClosing``.
     """
 
     class Status(models.TextChoices):
@@ -44,6 +45,11 @@ class Refund(GatewayFigures, DueRow):
         WITHDRAWAL = "WITHDRAWAL", "Withdrawal within 14 days"
         GOODWILL = "GOODWILL", "Goodwill"
         GATEWAY = "GATEWAY", "Made at the gateway"
+
+    class Word(models.TextChoices):
+        PAID = "PAID", "It was paid"
+        NOT_PAID = "NOT_PAID", "It was not paid"
+        UNCLEAR = "UNCLEAR", "It does not say"
 
     OPEN = (Status.REQUESTED, Status.PENDING, Status.NEEDS_ATTENTION)
 
@@ -65,6 +71,15 @@ class Refund(GatewayFigures, DueRow):
     reference = models.CharField(max_length=40, unique=True, help_text="Ours, at the gateway.")
     gateway_id = models.CharField(max_length=128, default="", blank=True)
     failure_code = models.CharField(max_length=64, default="", blank=True)
+    last_word = models.CharField(
+        max_length=8,
+        choices=Word.choices,
+        default="",
+        db_default="",
+        blank=True,
+        help_text="What the gateway said last of one that is contradicted.",
+    )
+    last_word_at = models.DateTimeField(null=True, blank=True)
     requested_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
     transaction = models.OneToOneField(
@@ -112,3 +127,76 @@ class Refund(GatewayFigures, DueRow):
 
     def __str__(self) -> str:
         return f"refund of {self.coins} coins"
+
+
+class RefundClosing(models.Model):
+    """How finance ended a contradiction of a gateway about a refund.
+
+    A closing that booked the money as paid is undone when the gateway says once more that it was
+    not. Only ``payments.services.refund_closings`` writes here.
+    """
+
+    class Decision(models.TextChoices):
+        COINS = "COINS", "Take the coins again; what is missing is the reader's debt"
+        GOODWILL = "GOODWILL", "Bear it: the reader keeps coins and money"
+        FAILED = "FAILED", "It failed after all"
+
+    refund = models.ForeignKey(Refund, models.PROTECT, related_name="closings")
+    decision = models.CharField(max_length=8, choices=Decision.choices)
+    transaction = models.OneToOneField(
+        "payments.Transaction",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="refund_closing",
+        help_text="What booked it; empty where nothing was paid.",
+    )
+    coins = models.PositiveIntegerField(default=0, help_text="Taken again.")
+    value_micros = models.BigIntegerField(default=0, help_text="What they released, USD micros.")
+    owed_micros = models.BigIntegerField(default=0, help_text="The reader's debt, USD micros.")
+    goodwill_micros = models.BigIntegerField(default=0, help_text="Our cost, USD micros.")
+    refunded_micros = models.BigIntegerField(
+        default=0, help_text="What the purchase counts as given back, in the paid currency."
+    )
+    reason = models.CharField(max_length=300)
+    approval_id = models.UUIDField(null=True, blank=True)
+    closed_by = models.CharField(max_length=80)
+    closed_at = models.DateTimeField()
+    undone_by = models.OneToOneField(
+        "payments.Transaction",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="undone_refund_closing",
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="payments_refundclosing_amounts",
+                condition=Q(
+                    value_micros__gte=0,
+                    owed_micros__gte=0,
+                    goodwill_micros__gte=0,
+                    refunded_micros__gte=0,
+                ),
+            ),
+            models.CheckConstraint(
+                name="payments_refundclosing_paid_has_transaction",
+                condition=Q(decision="FAILED", transaction__isnull=True)
+                | (~Q(decision="FAILED") & Q(transaction__isnull=False)),
+            ),
+            models.UniqueConstraint(
+                name="payments_refundclosing_one_in_force",
+                fields=["refund"],
+                condition=Q(transaction__isnull=False, undone_by__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"closing of {self.refund_id}"
+
+    @property
+    def blocker(self) -> str:
+        """What a wallet says that it was blocked by, where the reader owes for it."""
+        return f"refund:{self.refund_id}"

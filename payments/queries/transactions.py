@@ -22,6 +22,7 @@ TYPES = {
     TransactionKind.ADJUSTMENT: "adjustment",
     TransactionKind.MONEY_REFUND: "refund",
     TransactionKind.REFUND_FAILED: "refund",
+    TransactionKind.REFUND_RETAKEN: "refund",
     TransactionKind.DISPUTE_LOST: "adjustment",
     TransactionKind.LOSS_UNDONE: "adjustment",
     TransactionKind.DEBT_RETURNED: "adjustment",

@@ -19,7 +19,7 @@ from payments.gateways.values import ChargeState
 from payments.ledger import balances, templates
 from payments.models import CoinBalance, CoinLot, Purchase
 from payments.outbox import EventType
-from payments.services import payment_methods, taxes, wallets
+from payments.services import debts, payment_methods, taxes, wallets
 
 log = structlog.get_logger(__name__)
 
@@ -157,7 +157,7 @@ def _post(purchase: Purchase, wallet: CoinBalance, state: ChargeState, *, now: d
     )
     purchase.debt_micros = debt
     purchase.debt_coins = purchase.total_coins - credited
-    _settle_debt(wallet, debt)
+    debts.pay(wallet=wallet, purchase=purchase, now=now)
     if credited:
         _issue(purchase, wallet, state, now=now)
     else:
@@ -172,13 +172,6 @@ def _credited(purchase: Purchase, debt: int) -> int:
     coins = purchase.total_coins * rest // purchase.value_micros
     # A rest worth less than a coin still belongs to the reader.
     return max(coins, 1) if rest else 0
-
-
-def _settle_debt(wallet: CoinBalance, debt: int) -> None:
-    """Owe less. Who owes nothing any more can spend again; the caller saves the wallet."""
-    wallet.debt_micros -= debt
-    if debt and not wallet.debt_micros:
-        wallet.blocked_by = ""
 
 
 def _issue(purchase: Purchase, wallet: CoinBalance, state: ChargeState, *, now: datetime) -> None:

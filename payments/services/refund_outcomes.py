@@ -15,13 +15,20 @@ from payments import audit, ledger, outbox
 from payments.gateways.values import Outcome, RefundState
 from payments.ledger import balances, templates
 from payments.ledger.reversals import lines_of
-from payments.models import Purchase, Refund
+from payments.models import CoinBalance, Purchase, Refund
 from payments.outbox import EventType
-from payments.services import attempts, figures, purchase_outcomes, wallets
+from payments.services import (
+    attempts,
+    figures,
+    purchase_outcomes,
+    refund_closings,
+    wallets,
+)
 
 log = structlog.get_logger(__name__)
 
 Status = Refund.Status
+Word = Refund.Word
 
 ACTOR = "system:refunds"
 
@@ -111,15 +118,17 @@ def _bring(refund_id: UUID, state: RefundState, *, now: datetime) -> Refund:
 @atomic
 def succeed(*, refund_id: UUID, gateway_id: str, now: datetime) -> Refund:
     """The payer has the money: it is in flight no more."""
-    purchase, refund = _lock_both(refund_id)
-    if refund.status in (Status.SUCCEEDED, Status.CONTRADICTED):
+    purchase, refund = lock_both(refund_id)
+    if refund.status == Status.CONTRADICTED:
+        return say(refund_id=refund_id, word=Word.PAID, now=now)
+    if refund.status == Status.SUCCEEDED:
         return refund
     if refund.status == Status.FAILED:
         return _contradict(refund, now=now)
-    _post_paid(refund, purchase, now=now)
+    post_paid(refund, purchase, event="paid", now=now)
     failpoint("money_refund.paid")
     _close(refund, Status.SUCCEEDED, gateway_id=gateway_id, now=now)
-    outbox.emit_all([_refunded_event(refund, purchase, now=now)])
+    outbox.emit_all([refunded_event(refund, purchase, coins=refund.coins, now=now)])
     return refund
 
 
@@ -131,18 +140,22 @@ def fail(*, refund_id: UUID, code: str, now: datetime, gateway_id: str = "") -> 
     """
     user_id = Purchase.objects.values_list("user_id", flat=True).get(refunds=refund_id)
     wallet = balances.lock(user_id=user_id)
-    purchase, refund = _lock_both(refund_id)
-    if refund.status in (Status.FAILED, Status.CONTRADICTED):
+    purchase, refund = lock_both(refund_id)
+    if refund.status == Status.CONTRADICTED:
+        return say(refund_id=refund_id, word=Word.NOT_PAID, now=now)
+    if refund.status == Status.FAILED:
         return refund
+    closing = refund_closings.in_force(refund)
     if refund.status == Status.SUCCEEDED:
-        _post_returned(refund, purchase, now=now)
-    transaction_id = _post_failed(refund, now=now)
+        event = f"returned:{closing.pk}" if closing else "returned"
+        _post_returned(refund, purchase, event=event, now=now)
+    if closing:
+        transaction_id = refund_closings.undo(
+            closing, refund=refund, purchase=purchase, wallet=wallet, now=now
+        )
+    else:
+        transaction_id = _take_back(refund, purchase, wallet, now=now)
     failpoint("money_refund.failed")
-    uses = refund.transaction.lot_uses.select_related("lot").order_by("lot_id")
-    balances.restore(wallet=wallet, uses=list(uses), transaction_id=transaction_id, now=now)
-    purchase.refunded_micros -= refund.amount_micros
-    purchase.refunded_value_micros -= refund.value_micros
-    purchase.save(update_fields=["refunded_micros", "refunded_value_micros"])
     refund.failure_code = code or "failed"
     _close(refund, Status.FAILED, gateway_id=gateway_id, now=now)
     outbox.emit_all(
@@ -175,12 +188,24 @@ def reopen(*, refund_id: UUID) -> Refund:
     return refund
 
 
+@atomic
+def say(*, refund_id: UUID, word: Refund.Word, now: datetime) -> Refund:
+    """Keep what the gateway says last of a refund that it contradicts itself about."""
+    refund = lock(refund_id)
+    if refund.status == Status.CONTRADICTED:
+        refund.last_word = word
+        refund.last_word_at = now
+        refund.save(update_fields=["last_word", "last_word_at"])
+    return refund
+
+
 def lock(refund_id: UUID) -> Refund:
     """Hold a refund until the transaction ends; its purchase, if needed, was locked before."""
     return Refund.objects.select_for_update(no_key=True, of=("self",)).get(pk=refund_id)
 
 
-def _lock_both(refund_id: UUID) -> tuple[Purchase, Refund]:
+def lock_both(refund_id: UUID) -> tuple[Purchase, Refund]:
+    """Hold a refund and its purchase; the wallet, if needed, was locked before."""
     purchase_id = Refund.objects.values_list("purchase_id", flat=True).get(pk=refund_id)
     return purchase_outcomes.lock(purchase_id), lock(refund_id)
 
@@ -201,7 +226,9 @@ def _contradict(refund: Refund, *, now: datetime) -> Refund:
     # The reader has coins and money. Who is right is not ours to say: finance looks at the gateway.
     log.error("refund_contradicted", refund_id=str(refund.pk))
     refund.status = Status.CONTRADICTED
-    refund.save(update_fields=["status"])
+    refund.last_word = Word.PAID
+    refund.last_word_at = now
+    refund.save(update_fields=["status", "last_word", "last_word_at"])
     _record(refund, "contradicted", now=now)
     return refund
 
@@ -226,29 +253,37 @@ def _header(refund: Refund, event: str, *, now: datetime) -> ledger.Header:
     )
 
 
-def _post_paid(refund: Refund, purchase: Purchase, *, now: datetime) -> None:
+def post_paid(refund: Refund, purchase: Purchase, *, event: str, now: datetime) -> None:
+    """The money in flight is the payer's; ``event`` makes the key."""
     ledger.post(
         templates.refund_paid(
             provider=purchase.provider, currency=refund.currency, amount=refund.amount_micros
         ),
-        _header(refund, "paid", now=now),
+        _header(refund, event, now=now),
     )
 
 
-def _post_returned(refund: Refund, purchase: Purchase, *, now: datetime) -> None:
+def _post_returned(refund: Refund, purchase: Purchase, *, event: str, now: datetime) -> None:
     ledger.post(
         templates.refund_returned(
             provider=purchase.provider, currency=refund.currency, amount=refund.amount_micros
         ),
-        _header(refund, "returned", now=now),
+        _header(refund, event, now=now),
     )
 
 
-def _post_failed(refund: Refund, *, now: datetime) -> UUID:
-    return ledger.post(
+def _take_back(refund: Refund, purchase: Purchase, wallet: CoinBalance, *, now: datetime) -> UUID:
+    """The request is undone: its coins come back."""
+    transaction_id = ledger.post(
         templates.refund_failed(of=lines_of(refund.transaction)),
         _header(refund, "failed", now=now),
     )
+    uses = refund.transaction.lot_uses.select_related("lot").order_by("lot_id")
+    balances.restore(wallet=wallet, uses=list(uses), transaction_id=transaction_id, now=now)
+    purchase.refunded_micros -= refund.amount_micros
+    purchase.refunded_value_micros -= refund.value_micros
+    purchase.save(update_fields=["refunded_micros", "refunded_value_micros"])
+    return transaction_id
 
 
 def _post_figure(refund: Refund, draft: templates.Draft, event: str, *, now: datetime) -> None:
@@ -269,7 +304,10 @@ def _record(refund: Refund, event: str, *, now: datetime) -> None:
     )
 
 
-def _refunded_event(refund: Refund, purchase: Purchase, *, now: datetime) -> outbox.Event:
+def refunded_event(
+    refund: Refund, purchase: Purchase, *, coins: int, now: datetime
+) -> outbox.Event:
+    """What others are told when the payer has the money; ``coins`` went for it."""
     return outbox.Event(
         type=EventType.PURCHASE_REFUNDED,
         subject=purchase.user_id,
@@ -277,7 +315,7 @@ def _refunded_event(refund: Refund, purchase: Purchase, *, now: datetime) -> out
             "transaction_id": str(purchase.pk),
             "refund_id": str(refund.pk),
             "user_id": purchase.user_id,
-            "coins": refund.coins,
+            "coins": coins,
             "money": Money(refund.amount_micros, refund.currency).to_json(),
             "is_whole": purchase.refunded_micros == purchase.total_micros,
         },

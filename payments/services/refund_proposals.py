@@ -54,25 +54,26 @@ def propose(
         reason=reason,
         effect=carry_out,
         now=now,
-        amount=_at_stake(purchase, amount),
-        at_least=_at_least(purchase, goodwill, actor=actor, now=now),
+        amount=at_stake(purchase, amount),
+        at_least=at_least(purchase, goodwill, actor=actor, now=now),
     )
 
 
 def people_needed(*, purchase: Purchase, amount: Money | None, actor: str, now: datetime) -> int:
     """How many other people have to agree before it is paid back."""
-    stake = _at_stake(purchase, amount)
+    stake = at_stake(purchase, amount)
     by_rules = approvals.needed_for(action=REFUND_PURCHASE, amount=stake, on=now)
     goodwill = refunds.goodwill_in(purchase, amount)
-    return max(by_rules, _at_least(purchase, goodwill, actor=actor, now=now))
+    return max(by_rules, at_least(purchase, goodwill, actor=actor, now=now))
 
 
-def _at_stake(purchase: Purchase, amount: Money | None) -> Money:
+def at_stake(purchase: Purchase, amount: Money | None) -> Money:
+    """What the rules look at, in US dollars: the amount, or the most that it could be."""
     most = amount or Money(purchase.total_micros - purchase.refunded_micros, purchase.currency)
     return Money(refund_amounts.in_book_currency(purchase, most.micros), BOOK_CURRENCY)
 
 
-def _at_least(purchase: Purchase, goodwill: Money, *, actor: str, now: datetime) -> int:
+def at_least(purchase: Purchase, goodwill: Money, *, actor: str, now: datetime) -> int:
     """One person, where it is more than may be given away freely, or one's own purchase."""
     free = policies.value(Policy.Name.GOODWILL_FREE_CENTS, on=now) * 10_000
     is_much = refund_amounts.in_book_currency(purchase, goodwill.micros) > free

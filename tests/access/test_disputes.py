@@ -515,13 +515,17 @@ class TestDebt:
         spent = bought(name="Starter Pack")
         spend(100)
         ours = lost(spent, Policy.READER)
-        bought(name="Reader Pack")
-        coins = wallet().coins
+        paying = bought(name="Reader Pack")
+        assert wallet().coins == 420
 
         sandbox_disputes.win(dispute_id=ours.gateway_id, now=LATER)
         hear(SandboxDispute.objects.get())
 
-        assert wallet().coins == coins + 100
+        # As many coins as the debt had taken of the purchase that paid it, and they name it.
+        assert wallet().coins == 525
+        returned = CoinLot.objects.latest("id")
+        assert (returned.purchase, returned.coins) == (paying, 105)
+        assert returned.value_micros == 990_000
         assert micros(chart.receivable(READER)) == 0
         sound()
 

@@ -132,6 +132,7 @@ def sell_more(*, now: datetime) -> None:
         case = money_back.dispute(factories.buy_coins("reader-8", "Reader Pack", now=now), now=now)
         money_back.lose(case, now=now)
         money_back.pay_back(factories.buy_coins("reader-8", "Reader Pack", now=now), now=now)
+        money_back.owing(f"reader-2{number}", now=now)
         rate = Quote("USD", "CAD", Decimal("1.37") + number / Decimal(100), now.date(), "manual")
         currency_rates.record(quote=rate, actor="staff:1", now=now)
 
@@ -336,6 +337,7 @@ def _pay_back_and_dispute(now: datetime) -> None:
     evidence = {"message": EVIL, "customer_email": "ada.lovelace@example.com"}
     Dispute.objects.filter(pk=case.pk).update(reason=EVIL, evidence=evidence, answered_by=EVIL)
     CoinBalance.objects.filter(user_id="reader-11").update(blocked_by=EVIL)
+    money_back.owing("reader-12", now=now, reason=EVIL)
 
 
 def _reconcile(now: datetime) -> None:

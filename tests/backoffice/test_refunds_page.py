@@ -20,6 +20,7 @@ from payments.models import (
     CoinBalance,
     Purchase,
     Refund,
+    RefundClosing,
     SandboxRefund,
     StaffProfile,
     Transaction,
@@ -69,7 +70,8 @@ def address(name: str, row: Purchase | Refund) -> str:
 
 def buttons(client: Client, row: Purchase | Refund) -> set[str]:
     html = client.get(cells.page_of(row)).content.decode()
-    names = ("pay_back",) if isinstance(row, Purchase) else ("ask_again", "give_up")
+    of_refunds = ["ask_again", "give_up", "close_contradiction"]
+    names = ["pay_back"] if isinstance(row, Purchase) else of_refunds
     return {name for name in names if f'{address(name, row)}"' in html}
 
 
@@ -439,6 +441,92 @@ class TestCare:
         assert error_of(html, "reason")
         stuck.refresh_from_db()
         assert stuck.status == Status.NEEDS_ATTENTION
+
+
+class TestContradiction:
+    """The gateway said that it failed, so the coins came back, and then that it was paid."""
+
+    @pytest.fixture
+    def refund(self, purchase: Purchase) -> Refund:
+        return money_back.contradicted(purchase, now=clock.now())
+
+    @pytest.mark.parametrize("role", ROLES[:-1])
+    def test_operators_close_it_and_others_ask(self, refund: Refund, role: str) -> None:
+        wanted = {
+            "Operator": {"ask_again", "close_contradiction"},
+            "Finance manager": {"ask_again"},
+        }
+        client = member(role)
+
+        assert buttons(client, refund) == wanted.get(role, set())
+        answer = client.post(address("close_contradiction", refund), {"decision": "COINS"})
+        assert answer.status_code == (200 if role == "Operator" else 403)
+        refund.refresh_from_db()
+        assert refund.status == Status.CONTRADICTED
+
+    def test_asking_tells_what_the_gateway_says_now(self, refund: Refund) -> None:
+        SandboxRefund.objects.update(status=SandboxRefund.Status.FAILED)
+
+        html = send(member("Operator"), address("ask_again", refund))
+
+        assert "The gateway says now: it was not paid." in html
+        assert "It was not paid," in html
+        refund.refresh_from_db()
+        assert refund.status == Status.CONTRADICTED
+
+    def test_the_effect_is_shown_before_the_coins_go(self, refund: Refund) -> None:
+        url, operator = address("close_contradiction", refund), member("Operator")
+        factories.put_content("more", price=10, now=clock.now())
+        content.buy(user_id=READER, content_id="more", now=clock.now(), actor="user:x")
+
+        html = send(operator, url, decision="COINS", reason="they paid it")
+
+        assert "The gateway says: it was paid. 0.66 USD are out, and 57 coins are taken" in html
+        assert "the reader owes 0.10 USD and can spend nothing until that is settled" in html
+        assert CoinBalance.objects.get(user_id=READER).coins == 57
+        html = twice(operator, url, decision="COINS", reason="they paid it")
+        assert "Closed: what the gateway says and what our books say agree." in html
+        shown = tables_of(html)
+        assert shown["Closed"][1][1].startswith("Take the coins again; what is missing")
+        assert shown["Closed"][1][3:] == ["they paid it", "57", "0.10 USD", "0.00 USD", "–"]
+        assert shown["Debt of the reader"][1][1:3] == ["Refund paid after it had failed", "Open"]
+        wallet = CoinBalance.objects.get(user_id=READER)
+        assert (wallet.coins, wallet.debt_micros) == (0, 100_000)
+
+    def test_what_does_not_agree_with_the_gateway_is_refused(self, refund: Refund) -> None:
+        url = address("close_contradiction", refund)
+
+        html = twice(member("Operator"), url, decision="FAILED", reason="x")
+
+        assert "The gateway says: it was paid." in error_of(html, "decision")
+        assert not RefundClosing.objects.exists()
+
+    def test_it_failed_after_all(self, refund: Refund) -> None:
+        SandboxRefund.objects.update(status=SandboxRefund.Status.FAILED)
+        url = address("close_contradiction", refund)
+
+        html = send(member("Operator"), url, decision="FAILED", reason="x")
+        assert "Nothing moves: 67 coins stay with the reader." in html
+        twice(member("Operator"), url, decision="FAILED", reason="x")
+
+        refund.refresh_from_db()
+        assert refund.status == Status.FAILED
+        assert buttons(member("Operator"), refund) == set()
+
+    def test_bearing_much_waits_for_another_person(self) -> None:
+        now = clock.now()
+        large = factories.pay(factories.start_purchase(coins=6_000, now=now), now=now)
+        refund = money_back.contradicted(large, now=now)
+        url = address("close_contradiction", refund)
+
+        html = twice(member("Operator"), url, decision="GOODWILL", reason="our mistake")
+
+        assert "Waiting for another person" in html
+        assert not RefundClosing.objects.exists()
+        second_person.agree(by=user_of("Approver"))
+        refund.refresh_from_db()
+        assert refund.status == Status.SUCCEEDED
+        assert RefundClosing.objects.get().decision == "GOODWILL"
 
 
 def settle(refund: Refund) -> None:

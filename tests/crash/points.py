@@ -53,12 +53,15 @@ ADJUST = ["approval.claimed", "adjustment.posted", "approval.carried_out"]
 EXPIRE = ["expiry.used", "expiry.posted", "expiry.told"]
 RECONCILE = ["reconciliation.begun", "settle.posted"]
 CORRECT = ["correction.posted"]
+CLOSE = ["contradiction.booked"]
+WRITE_OFF = ["write_off.posted"]
 SEAL = ["seal.linked"]
 PUBLISH = ["events.numbered"]
 
 ALL = [
     *(*REMOTE, *SETTLE, *LOCAL, *SPEND, *TIP, *GIFT, *REFUND),
     *(*GRANT, *ADJUST, *EXPIRE, *SEAL, *PUBLISH, *CORRECT, "reconciliation.begun"),
+    *(*CLOSE, *WRITE_OFF),
     *("attempt.written", "attempt.answered"),
     *("money_refund.posted", "money_refund.created", *MONEY_REFUND_ENDS, *DISPUTE),
 ]

@@ -18,7 +18,7 @@ import pytest
 from django.conf import settings
 
 from payments.enums import BOOK_CURRENCY, Currency, TransactionKind
-from payments.ledger import chart, templates
+from payments.ledger import chart, debt_templates, templates
 from payments.ledger.chart import AccountRef
 from payments.ledger.templates import Draft, Line, credit, debit
 
@@ -155,7 +155,8 @@ def prove(template: Template) -> list[Draft]:
 
 TEMPLATES: dict[str, Template] = {
     name: function
-    for name, function in inspect.getmembers(templates, inspect.isfunction)
+    for module in (templates, debt_templates)
+    for name, function in inspect.getmembers(module, inspect.isfunction)
     if not name.startswith("_") and get_type_hints(function).get("return") is Draft
 }
 

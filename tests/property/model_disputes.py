@@ -139,11 +139,22 @@ class WholeModel(RefundModel):
         reader = purchase.reader
         still_owed = min(self.debts[reader], owed)
         self.debts[reader] -= still_owed
-        if paid := owed - still_owed:
-            # It was paid with coins that a purchase did not bring: they come now.
-            coins = purchase.coins * paid // purchase.value or 1
-            self.moved["receivable:user", reader, "USD"] += paid
-            self._issue(reader, coins, paid, is_paid=True)
+        rest = owed - still_owed
+        for payer in reversed(self.purchases):
+            if payer.reader != reader:
+                continue
+            # It was paid with coins that this purchase did not bring: they come now.
+            back = min(rest, payer.debt - payer.debt_back)
+            if back:
+                rest -= back
+                self._bring_back(payer, back)
+
+    def _bring_back(self, payer: Purchase, back: int) -> None:
+        before, after = payer.debt_back, payer.debt_back + back
+        coins = payer.debt_coins * after // payer.debt - payer.debt_coins * before // payer.debt
+        payer.debt_back = after
+        self.moved["receivable:user", payer.reader, "USD"] += back
+        self._issue(payer.reader, coins or 1, back, is_paid=True, purchase=payer)
 
     def _take_unused(self, purchase: Purchase, value: int) -> tuple[list[tuple[str, Part]], bool]:
         """Whole coins worth no more than a value, the oldest first, whoever holds them.

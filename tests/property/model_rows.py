@@ -43,6 +43,8 @@ class Purchase:
     first: str
     debt: int = 0
     debt_coins: int = 0
+    debt_back: int = 0
+    """Of the debt it paid, what was none after all and came back as coins."""
     refunded: int = 0
     refunded_value: int = 0
     refunds: list["Refund"] = field(default_factory=list)
