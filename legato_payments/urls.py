@@ -62,7 +62,7 @@ urlpatterns = [
     ),
     re_path(
         rf"^api/v1/payments/transactions/(?P<transaction_id>{UUID_PATH})/refund\Z",
-        RefundViewSet.as_view({"post": "refund"}),
+        RefundViewSet.as_view({"get": "preview", "post": "refund"}),
         name="refund",
     ),
     path("sandbox/", include(checkout_urls)),

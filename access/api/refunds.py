@@ -18,12 +18,13 @@ from legato_payments.lib.api.fields import (
     MoneyField,
     StrictCharField,
     StrictIntegerField,
+    UtcDateTimeField,
     UuidField,
 )
 from legato_payments.lib.api.permissions import AnyUser, Own, Service, owns
 from legato_payments.lib.api.serializers import StrictSerializer, parse
 from legato_payments.lib.api.views import ApiViewSet
-from legato_payments.lib.errors import FieldError, Invalid, Refused
+from legato_payments.lib.errors import DomainError, FieldError, Invalid, Refused
 from legato_payments.lib.money import Money
 from legato_payments.lib.throttling.policies import RateClass
 from payments.api import idempotency
@@ -32,8 +33,8 @@ from payments.enums import BOOK_CURRENCY
 from payments.ledger import Slice
 from payments.ledger.reversals import TransactionUnknown
 from payments.models import CoinLot, Purchase, Refund
-from payments.queries import transactions
-from payments.services import refund_rights
+from payments.queries import receipts, transactions
+from payments.services import refund_previews, refund_rights
 from payments.services import refunds as money_refunds
 
 WRITE = "refunds:write"
@@ -87,23 +88,44 @@ class MoneyRefundOutput(serializers.Serializer[Any]):
     coins_taken = serializers.IntegerField()
 
 
-STATUSES = {
-    Refund.Status.REQUESTED: "pending",
-    Refund.Status.PENDING: "pending",
-    Refund.Status.NEEDS_ATTENTION: "pending",
-    Refund.Status.SUCCEEDED: "succeeded",
-    Refund.Status.FAILED: "failed",
-    # Finance decides; the reader has nothing to do about it.
-    Refund.Status.CONTRADICTED: "pending",
-}
+class RefundPreviewOutput(serializers.Serializer[Any]):
+    """What asking now would do. ``reason`` is the code of the refusal that would answer.
+
+    Of a chapter, ``ground`` is ``content``, and coins come back; of a purchase, ``coins`` are taken
+    and ``money`` goes back.
+    """
+
+    transaction_id = UuidField()
+    refundable = serializers.BooleanField()
+    reason = serializers.CharField(allow_null=True)
+    money = MoneyField(allow_null=True)
+    tax = MoneyField(allow_null=True)
+    coins = serializers.IntegerField()
+    ground = serializers.ChoiceField(choices=["withdrawal", "unused", "content"], allow_null=True)
+    withdrawal_until = UtcDateTimeField(allow_null=True)
 
 
 class RefundViewSet(ApiViewSet):
     """/payments/transactions/{transaction_id}/refund."""
 
-    access = {"refund": [AnyUser(user_scope="coins:spend"), Service(WRITE)]}
+    access = {
+        "refund": [AnyUser(user_scope="coins:spend"), Service(WRITE)],
+        "preview": [AnyUser(user_scope="coins:read"), Service(WRITE)],
+    }
     rate_classes = {"refund": RateClass.MONEY}
     serializer_class = RefundOutput
+
+    @extend_schema(
+        operation_id="payments_transactions_refund_preview",
+        summary="See what giving it back would do",
+        responses=RefundPreviewOutput,
+    )
+    def preview(self, request: Request, transaction_id: str) -> HttpResponse:
+        """The first of two steps: what would come back, on what ground, or why nothing would."""
+        _require_owner(request, UUID(transaction_id))
+        purchase = Purchase.objects.filter(pk=transaction_id).first()
+        shown = _show_preview(purchase) if purchase else _show_chapter(UUID(transaction_id))
+        return Response(RefundPreviewOutput({"transaction_id": transaction_id, **shown}).data)
 
     @extend_schema(
         summary="Give a chapter or coins back",
@@ -114,18 +136,44 @@ class RefundViewSet(ApiViewSet):
     def refund(self, request: Request, transaction_id: str) -> HttpResponse:
         """A bought chapter comes back as coins (201); unused coins of a purchase as money (202)."""
         body = parse(RefundInput, request.data)
-        principal = principal_of(request)
-        owner = transactions.owner_of(transaction_id=UUID(transaction_id))
-        # Another reader's transaction looks exactly like one that does not exist.
-        if owner is None or not owns(principal, owner, or_scope=WRITE):
-            raise TransactionUnknown
-        if "read_percent" in body and not principal.is_service:
+        _require_owner(request, UUID(transaction_id))
+        if "read_percent" in body and not principal_of(request).is_service:
             detail = "Only the content service tells how much was read."
             raise Invalid(errors=[FieldError("/read_percent", "not_yours", detail)])
         purchase = Purchase.objects.filter(pk=transaction_id).first()
         if purchase:
             return _pay_back(request, purchase, body)
         return _give_back(request, UUID(transaction_id), body)
+
+
+def _require_owner(request: Request, transaction_id: UUID) -> None:
+    owner = transactions.owner_of(transaction_id=transaction_id)
+    # Another reader's transaction looks exactly like one that does not exist.
+    if owner is None or not owns(principal_of(request), owner, or_scope=WRITE):
+        raise TransactionUnknown
+
+
+def _show_preview(purchase: Purchase) -> dict[str, Any]:
+    found = refund_previews.of_purchase(purchase, now=clock.now())
+    return {
+        "refundable": found.refusal is None,
+        "reason": found.refusal.code if found.refusal else None,
+        "money": found.money,
+        "tax": found.tax,
+        "coins": found.coins,
+        "ground": found.ground.lower() if found.ground else None,
+        "withdrawal_until": found.withdrawal_until,
+    }
+
+
+def _show_chapter(transaction_id: UUID) -> dict[str, Any]:
+    nothing = {"money": None, "tax": None, "withdrawal_until": None}
+    try:
+        coins = refunds.preview(transaction_id=transaction_id, now=clock.now())
+    except DomainError as refusal:
+        why = {"refundable": False, "reason": refusal.code, "coins": 0, "ground": None}
+        return {**nothing, **why}
+    return {**nothing, "refundable": True, "reason": None, "coins": coins, "ground": "content"}
 
 
 def _give_back(request: Request, transaction_id: UUID, body: dict[str, Any]) -> HttpResponse:
@@ -163,7 +211,7 @@ def _pay_back(request: Request, purchase: Purchase, body: dict[str, Any]) -> Htt
         refund = money_refunds.start(refund_id=refund_id, request=wanted, now=now)
         shown = {
             "refund_id": refund.pk,
-            "status": STATUSES[Refund.Status(refund.status)],
+            "status": receipts.STATUSES[Refund.Status(refund.status)],
             "money": Money(refund.amount_micros, refund.currency),
             "coins_taken": refund.coins,
         }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
+from django.db.models import F, Sum
 from django.db.transaction import atomic
 
 from access.models import ContentRefund, Entitlement
@@ -11,7 +12,7 @@ from access.services import reversals
 from legato_payments.lib.errors import DomainError, Refused
 from legato_payments.lib.failpoints import failpoint
 from payments.ledger.reversals import AlreadyReversed, NotReversible, TransactionUnknown
-from payments.models import CoinLot, Policy, Transaction
+from payments.models import CoinLot, LotUse, Policy, Transaction
 from payments.queries import policies
 from payments.services import wallets
 
@@ -94,6 +95,26 @@ def refund(
     )
     failpoint("refund.recorded")
     return Refunded(row, tuple(CoinLot.objects.filter(transaction=reversal_id).order_by("id")))
+
+
+def preview(*, transaction_id: UUID, now: datetime) -> int:
+    """How many coins a chapter would bring that is given back now; nothing changes.
+
+    Raises:
+        As ``refund``, where nothing is told of how much was read; and PurchaseDisputed.
+    """
+    right = Entitlement.objects.filter(
+        transaction_id=transaction_id, ground=Entitlement.Ground.PURCHASED
+    ).first()
+    if right is None:
+        raise _why_not(transaction_id)
+    if right.revoked_at:
+        raise AlreadyReversed
+    _check(right, None, now=now)
+    reversals.refuse_taken(transaction_id)
+    uses = LotUse.objects.filter(transaction_id=transaction_id)
+    coins: int = uses.aggregate(coins=Sum(F("to_coin") - F("from_coin"), default=0))["coins"]
+    return coins
 
 
 def _why_not(transaction_id: UUID) -> DomainError:

@@ -34,8 +34,7 @@ def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> 
     """
     if not reason.strip():
         raise audit.ReasonMissing
-    if _is_taken(transaction_id):
-        raise PurchaseDisputed("It was paid with coins that a lost dispute took back.")
+    refuse_taken(transaction_id)
     days = policies.value(Policy.Name.PROMO_RESTORE_MIN_DAYS, on=now)
     reversal_id = ledger.reverse(
         transaction_id=transaction_id,
@@ -69,11 +68,17 @@ def reverse(*, transaction_id: UUID, actor: str, reason: str, now: datetime) -> 
     return reversal_id
 
 
-def _is_taken(transaction_id: UUID) -> bool:
+def refuse_taken(transaction_id: UUID) -> None:
+    """Let nobody take back what was paid with coins that are gone.
+
+    Raises:
+        PurchaseDisputed: A lost dispute took them back.
+    """
     lost = Dispute.objects.filter(
         booked=Dispute.Booked.LOST, purchase__lots__uses__transaction=transaction_id
     )
-    return lost.exists()
+    if lost.exists():
+        raise PurchaseDisputed("It was paid with coins that a lost dispute took back.")
 
 
 def _wallet_events(reversal_id: UUID, *, now: datetime) -> list[outbox.Event]:

@@ -11,9 +11,18 @@ from django.template.loader import render_to_string
 from legato_payments.lib import pdf
 from legato_payments.lib.money import Money
 from payments.models import Purchase, PurchaseTaxLine
-from payments.queries.receipts import Receipt
+from payments.queries.receipts import Asked, Receipt
 
 SYMBOLS = {"USD": "$", "CAD": "$", "NGN": "\N{NAIRA SIGN}"}
+
+
+DECLARED = {
+    "withdrawal": "you declared your withdrawal from this purchase",
+    "unused": "you asked for unused coins to be paid back",
+    "goodwill": "we agreed to pay back more than unused coins are worth",
+    "gateway": "it was paid back at the payment provider",
+}
+"""How a refund began, by its ground."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,23 @@ def _notes(receipt: Receipt) -> Iterator[str]:
         case Purchase.TaxGround.NOT_TAXABLE:
             yield "No sales tax: none is due where you are."
     yield consent(receipt)
+    for asked in receipt.asked:
+        yield _asked(asked)
+
+
+def _asked(asked: Asked) -> str:
+    """When it was declared, what it was about, and what became of it."""
+    words = DECLARED.get(asked.ground, "paying it back was asked for")
+    taken = f"{asked.coins:,} coins for {_money(asked.amount)}"
+    ended = _moment(asked.ended_at) if asked.ended_at else ""
+    match asked.status:
+        case "succeeded":
+            end = f"It was paid back on {ended}."
+        case "failed":
+            end = f"It failed on {ended}, and the coins were given back."
+        case _:
+            end = "It is on its way."
+    return f"On {_moment(asked.declared_at)} {words}: {taken}. {end}"
 
 
 def _tax(line: PurchaseTaxLine) -> str:

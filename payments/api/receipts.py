@@ -19,11 +19,12 @@ from legato_payments.lib.api.views import ApiViewSet
 from legato_payments.lib.errors import Missing
 from legato_payments.lib.money import Money
 from payments.api import receipt_pages
-from payments.models import Purchase
+from payments.models import Purchase, Refund
 from payments.queries import receipts
 from payments.queries.receipts import Receipt
 
 FORMATS = ["json", "html", "pdf"]
+REFUND_GROUNDS = [kind.lower() for kind in Refund.Kind.values]
 TAX_GROUNDS = [ground.lower() for ground in Purchase.TaxGround.values]
 
 
@@ -63,6 +64,21 @@ class RefundedOutput(serializers.Serializer[Any]):
     at = UtcDateTimeField()
 
 
+class RefundRequestOutput(serializers.Serializer[Any]):
+    """A refund as it was asked for: ``declared_at`` is when the reader withdrew, or asked.
+
+    ``ended_at`` is when it was paid, or failed and gave the coins back.
+    """
+
+    refund_id = UuidField()
+    declared_at = UtcDateTimeField()
+    ended_at = UtcDateTimeField(allow_null=True)
+    amount = MoneyField()
+    coins = serializers.IntegerField()
+    ground = serializers.ChoiceField(choices=REFUND_GROUNDS)
+    status = serializers.ChoiceField(choices=["pending", "succeeded", "failed"])
+
+
 class ReceiptOutput(serializers.Serializer[Any]):
     """A purchase that was paid. ``price`` is before tax, ``total`` what the reader paid."""
 
@@ -85,6 +101,7 @@ class ReceiptOutput(serializers.Serializer[Any]):
     consent = ConsentOutput()
     refunds = RefundedOutput(many=True)
     refunded = MoneyField()
+    refund_requests = RefundRequestOutput(many=True)
 
 
 class ReceiptViewSet(ApiViewSet):
@@ -169,4 +186,5 @@ def _shown(receipt: Receipt) -> dict[str, Any]:
         },
         "refunds": [{"amount": refund.amount, "at": refund.at} for refund in receipt.refunds],
         "refunded": receipt.refunded,
+        "refund_requests": receipt.asked,
     }

@@ -13,12 +13,45 @@ WITHDRAWAL = timedelta(days=14)
 """Directive 2011/83/EU, article 9: how long a purchase can be withdrawn from."""
 
 
+STATUSES = {
+    MoneyRefund.Status.REQUESTED: "pending",
+    MoneyRefund.Status.PENDING: "pending",
+    MoneyRefund.Status.NEEDS_ATTENTION: "pending",
+    MoneyRefund.Status.SUCCEEDED: "succeeded",
+    MoneyRefund.Status.FAILED: "failed",
+    # Finance decides; the reader has nothing to do about it.
+    MoneyRefund.Status.CONTRADICTED: "pending",
+}
+"""How a refund stands, in the words of the API."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refund:
     """Money that went back to the reader."""
 
     amount: Money
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A refund as the reader asked for it, whatever became of it.
+
+    Args:
+        declared_at: When the withdrawal was declared, or the money asked for.
+        ended_at: When it was paid or failed; none while it is on its way.
+        coins: What was taken for it.
+        ground: Of ``Refund.Kind``, in lower case.
+        status: Of ``STATUSES``.
+    """
+
+    refund_id: UUID
+    declared_at: datetime
+    ended_at: datetime | None
+    amount: Money
+    coins: int
+    ground: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +66,7 @@ class Receipt:
             for the right of withdrawal; none when one of both is missing.
         withdrawal_until: Until when the reader may withdraw then.
         refunds: What was paid back so far, the oldest first.
+        asked: Every refund, also what is on its way and what failed, the oldest first.
     """
 
     purchase: Purchase
@@ -45,6 +79,7 @@ class Receipt:
     consented_at: datetime | None
     withdrawal_until: datetime
     refunds: Sequence[Refund]
+    asked: Sequence[Asked]
 
     @property
     def package(self) -> str:
@@ -79,6 +114,7 @@ def of_purchase(*, transaction_id: UUID) -> Receipt | None:
         consented_at=purchase.created_at if has_consented else None,
         withdrawal_until=purchase.settled_at + WITHDRAWAL,
         refunds=list(_refunds(purchase)),
+        asked=_asked(purchase),
     )
 
 
@@ -96,3 +132,23 @@ def _refunds(purchase: Purchase) -> list[Refund]:
         for refund in paid
         if refund.completed_at
     ]
+
+
+def _asked(purchase: Purchase) -> list[Asked]:
+    found = purchase.refunds.prefetch_related("closings").order_by("id")
+    return [_describe(refund) for refund in found]
+
+
+def _describe(refund: MoneyRefund) -> Asked:
+    status = STATUSES[MoneyRefund.Status(refund.status)]
+    # One that was paid after it had failed took what was left of its coins, or none.
+    closed = [one for one in refund.closings.all() if one.transaction_id and not one.undone_by_id]
+    return Asked(
+        refund_id=refund.pk,
+        declared_at=refund.requested_at,
+        ended_at=None if status == "pending" else refund.completed_at,
+        amount=Money(refund.amount_micros, refund.currency),
+        coins=closed[0].coins if closed else refund.coins,
+        ground=refund.kind.lower(),
+        status=status,
+    )

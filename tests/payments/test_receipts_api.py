@@ -1,6 +1,7 @@
 """GET /api/v1/payments/transactions/{transaction_id}/receipt"""
 
 import io
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,10 @@ from pypdf import PdfReader
 
 from legato_payments.lib.ids import uuid7
 from legato_payments.lib.money import Money
-from payments.models import CoinPackage, Purchase
+from payments.models import CoinPackage, Purchase, Refund
 from payments.queries import receipts
 from payments.services import purchase_outcomes, refunds
-from tests import factories
+from tests import factories, money_back
 from tests.clients import PAYMENTS, api
 from tests.factories import NOW, READER
 
@@ -100,6 +101,7 @@ class TestAsJson:
             },
             "refunds": [],
             "refunded": {"amount": "0.00", **money},
+            "refund_requests": [],
         }
 
     @pytest.mark.parametrize(
@@ -272,6 +274,80 @@ class TestRefunds:
         self.refund(other, "10.00")
 
         assert get(purchase.pk).json()["refunds"] == []
+
+
+class TestRequests:
+    """Every refund stands on the receipt, from the moment it was declared."""
+
+    def declare(self, purchase: Purchase, amount: str | None = None) -> Refund:
+        return money_back.pay_back(purchase, amount, now=NOW + timedelta(days=1), actor="user:x")
+
+    def said_of(self, purchase: Purchase) -> list[str]:
+        """The page and the document say the same; what they say of it."""
+        html = get(purchase.pk, "html").content.decode()
+        document = " ".join(words_of(get(purchase.pk, "pdf").content).split())
+        said = re.findall(r"<p>(On 2026-11-03 .*?)</p>", html)
+        assert all(words in document for words in said)
+        return said
+
+    def test_a_withdrawal_is_dated_and_told_with_its_coins_and_ground(self) -> None:
+        purchase = factories.buy_coins(name="Starter Pack", country="DE")
+        refund = self.declare(purchase)
+
+        shown = get(purchase.pk).json()
+
+        assert shown["refund_requests"] == [
+            {
+                "refund_id": str(refund.pk),
+                "declared_at": "2026-11-03T12:00:00Z",
+                "ended_at": "2026-11-03T12:00:00Z",
+                "amount": {"amount": "0.99", "currency": "USD"},
+                "coins": 100,
+                "ground": "withdrawal",
+                "status": "succeeded",
+            }
+        ]
+        assert self.said_of(purchase) == [
+            "On 2026-11-03 12:00 UTC you declared your withdrawal from this purchase: 100 coins for"
+            " $0.99 USD. It was paid back on 2026-11-03 12:00 UTC."
+        ]
+
+    def test_what_is_on_its_way_and_what_failed_stand_there_too(self) -> None:
+        purchase = factories.start_purchase(saved_method="pm_refund_pending")
+        self.declare(purchase, "10.00")
+        failed = self.declare(purchase, "5.00")
+        money_back.refund_fails(failed, now=NOW + timedelta(days=2))
+
+        shown = get(purchase.pk).json()
+
+        asked = shown["refund_requests"]
+        assert [(one["status"], one["ground"]) for one in asked] == [
+            ("pending", "unused"),
+            ("failed", "unused"),
+        ]
+        assert [one["ended_at"] for one in asked] == [None, "2026-11-04T12:00:00Z"]
+        assert (shown["refunds"], shown["refunded"]["amount"]) == ([], "0.00")
+        pending, gone = self.said_of(purchase)
+        assert pending.endswith("It is on its way.")
+        assert gone.endswith("It failed on 2026-11-04 12:00 UTC, and the coins were given back.")
+
+    def test_one_that_was_paid_after_it_had_failed_names_the_coins_it_took_then(self) -> None:
+        debt = money_back.owing(READER)
+        assert debt.closing is not None
+        purchase = debt.closing.refund.purchase
+
+        [asked] = get(purchase.pk).json()["refund_requests"]
+
+        assert (asked["status"], asked["coins"]) == ("succeeded", 515)
+        assert asked["amount"] == {"amount": "4.99", "currency": "USD"}
+
+    def test_a_contradicted_one_is_on_its_way_to_the_reader(self) -> None:
+        purchase = factories.buy_coins(name="Starter Pack")
+        money_back.contradicted(purchase)
+
+        [asked] = get(purchase.pk).json()["refund_requests"]
+
+        assert (asked["status"], asked["ended_at"]) == ("pending", None)
 
 
 class TestWhoMay:

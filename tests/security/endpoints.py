@@ -244,6 +244,13 @@ ENDPOINTS = [
         query={**SPAN, "group_by": "week"},
     ),
     Endpoint(
+        method="GET",
+        path="payments/transactions/{transaction}/refund",
+        owner="transaction",
+        limited=READ,
+        services=frozenset({"refunds:write"}),
+    ),
+    Endpoint(
         method="POST",
         path="payments/transactions/{transaction}/refund",
         ok=201,
