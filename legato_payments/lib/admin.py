@@ -1,22 +1,19 @@
 """Bases of the admin classes, and the only module that knows the admin theme.
 
 Every page is read-only, superusers included. What may change is changed by an action of a page: a
-form whose one call goes to a service (``RecordAdmin.ask``).
+form whose one call goes to a service (``proposal_page``).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import action
 from unfold.enums import ActionVariant
@@ -25,10 +22,9 @@ from unfold.paginator import InfinitePaginator
 from unfold.sites import UnfoldAdminSite
 from unfold.views import ChangeList
 
-from legato_payments.lib.errors import DomainError
 from legato_payments.lib.pages import cells
+from legato_payments.lib.pages.asking import Asking, actor_of
 from legato_payments.lib.pages.columns import Column
-from legato_payments.lib.pages.proposals import Confirmation, ProposalForm
 from legato_payments.lib.pages.tables import Section
 from legato_payments.lib.pages.views import SavedViews
 
@@ -77,7 +73,7 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
-class RecordAdmin(ReadOnlyAdmin):
+class RecordAdmin(Asking, ReadOnlyAdmin):
     """A list of rows, and a page per row: its facts, then tables below.
 
     Made for tables that grow for ever: no total count, no sorting by columns without an index, and
@@ -176,70 +172,6 @@ class RecordAdmin(ReadOnlyAdmin):
             return buttons
         return [one for one in buttons if one.path.rpartition("/")[2] in names]
 
-    def find(self, request: HttpRequest, object_id: str) -> Any:
-        """The row that an action's address names.
-
-        Raises:
-            Http404: There is none.
-        """
-        row = self.get_object(request, unquote(object_id))
-        if row is None:
-            raise Http404
-        return row
-
-    def ask(
-        self,
-        request: HttpRequest,
-        form: ProposalForm,
-        *,
-        title: str,
-        submit: str,
-        call: Callable[[Mapping[str, Any]], str],
-        back: str,
-        intro: str = "",
-        sections: Iterable[Section] = (),
-        confirm: Callable[[Mapping[str, Any]], Confirmation] | None = None,
-        is_danger: bool = False,
-    ) -> HttpResponse:
-        """Show a form and, when it comes back sound by POST, make the one call it is about.
-
-        Args:
-            form: Bound when the request is a POST.
-            call: The service call; gets the cleaned data, returns what to tell afterwards.
-            back: Where to go then, and on "Cancel".
-            confirm: Says what the call would do. It is shown with the form, and the call is made
-                when the same comes back once more.
-            is_danger: What it does cannot be undone; the button says so.
-        """
-        shown: Confirmation | None = None
-        mark = ""
-        if request.method == "POST" and form.is_valid():
-            try:
-                if confirm is not None:
-                    shown = confirm(form.cleaned_data)
-                    mark = shown.mark(form.cleaned_data)
-                if request.POST.get("confirmed", "") == mark:
-                    messages.success(request, call(form.cleaned_data))
-                    return redirect(back)
-            except DomainError as refusal:
-                shown = None
-                form.refuse(refusal)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": title,
-            "form": form,
-            "intro": intro,
-            "submit": shown.submit if shown else submit,
-            "back": back,
-            "sections": [*(shown.sections if shown else ()), *sections],
-            "confirmation": shown,
-            "mark": mark,
-            # Nothing dangerous happens before it was confirmed.
-            "is_danger": is_danger and (shown is not None or confirm is None),
-        }
-        return TemplateResponse(request, "admin/ask.html", context)
-
 
 class ViewList(ChangeList):
     """A list with links to its saved views above it, and how many rows each has."""
@@ -268,7 +200,7 @@ def button(
     """A method of an admin class as a button, for ``actions_list`` or ``actions_detail``.
 
     The theme runs it by GET as well, whatever the state of the row: the method shows a form with
-    ``RecordAdmin.ask``, and the service behind it checks the state.
+    ``proposal_page``, and the service behind it checks the state.
 
     Args:
         path: The last part of its address.
@@ -300,8 +232,3 @@ def section_of[B: Builder](model: type[Model], *, permission: str) -> Callable[[
         return build
 
     return register
-
-
-def actor_of(request: HttpRequest) -> str:
-    """The staff member behind a request, as services and the audit log name people."""
-    return f"staff:{request.user.pk}"

@@ -1,18 +1,16 @@
 """Coins given or taken by hand: the proposal form, and what came of it."""
 
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
-from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.admin import RecordAdmin, button
+from legato_payments.lib.pages import columns
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from payments.admin.approvals import or_waiting
-from payments.admin.promotions import dollars_field, micros
+from payments.admin.promotions import dollars_field
 from payments.enums import BOOK_CURRENCY
 from payments.models import Adjustment
 from payments.services import adjustments
@@ -23,18 +21,18 @@ class AdjustmentForm(ProposalForm):
 
     told_at = {
         adjustments.AdjustmentEmpty: "coins",
-        adjustments.ValueOfTakenCoins: "value",
+        adjustments.ValueOfTakenCoins: "value_micros",
     }
 
     user_id = forms.RegexField(regex=r"^[A-Za-z0-9._:-]{1,64}\Z", label="Reader")
     coins = forms.IntegerField(
         min_value=-1_000_000, max_value=1_000_000, help_text="Minus takes them away."
     )
-    value = dollars_field(
+    value_micros = dollars_field(
         label="Value in USD",
         help_text="Of all of them together, at our cost; 0: promotional coins for 90 days.",
     )
-    reason = ReasonField(max_length=200)
+    reason = ReasonField()
 
 
 @admin.register(Adjustment)
@@ -68,25 +66,12 @@ class AdjustmentAdmin(RecordAdmin):
     @button("Propose an adjustment", path="propose", right="add")
     def propose(self, request: HttpRequest) -> HttpResponse:
         """Ask another person for coins given or taken by hand."""
-        form = AdjustmentForm(request.POST if request.method == "POST" else None)
-
-        def call(data: Mapping[str, Any]) -> str:
-            made = adjustments.propose(
-                user_id=data["user_id"],
-                coins=data["coins"],
-                value_micros=micros(data["value"]),
-                actor=actor_of(request),
-                reason=data["reason"],
-                now=clock.now(),
-            )
-            return or_waiting(made, "{} is done.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            AdjustmentForm,
             title="Propose an adjustment",
             intro="It is carried out when another person has agreed.",
             submit="Propose it",
-            call=call,
-            back=cells.listing(Adjustment),
+            call=adjustments.propose,
+            told=partial(or_waiting, done="{} is done."),
         )

@@ -1,7 +1,7 @@
 """How many people an action needs, as dated rows."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
 
 from django import forms
 from django.contrib import admin
@@ -9,13 +9,13 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import ShortListAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.proposals import FROM_APPROVAL, ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Section, Table, number
 from payments.admin.approvals import or_waiting, waiting_on
 from payments.admin.audit import history_of
-from payments.admin.promotions import dollars_field, micros
+from payments.admin.promotions import dollars_field
 from payments.enums import BOOK_CURRENCY
 from payments.models import ApprovalRule
 from payments.queries import approvals as approval_queries
@@ -42,7 +42,7 @@ class RuleForm(ProposalForm):
     }
 
     action = forms.ChoiceField(choices=_actions)
-    from_amount = dollars_field(
+    from_micros = dollars_field(
         label="From an amount of, USD",
         help_text="Up to the next amount that has a rule. 0 for actions without an amount.",
     )
@@ -106,28 +106,14 @@ class ApprovalRuleAdmin(ShortListAdmin):
     @button("Propose a change", path="change-rule", right="add")
     def change_rule(self, request: HttpRequest) -> HttpResponse:
         """Let an action need more people, or fewer."""
-        form = RuleForm(request.POST if request.method == "POST" else None)
-
-        def call(data: Mapping[str, Any]) -> str:
-            made = approval_rules.propose(
-                action=data["action"],
-                from_micros=micros(data["from_amount"]),
-                needed=data["needed"],
-                valid_from=data["valid_from"],
-                actor=actor_of(request),
-                reason=data["reason"],
-                now=clock.now(),
-            )
-            return or_waiting(made, "{} is set.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            RuleForm,
             title="Change how many people an action needs",
             intro="As many others have to agree as the action needs now, and one at least.",
             submit="Propose the change",
-            call=call,
-            back=cells.listing(ApprovalRule),
+            call=approval_rules.propose,
+            told=partial(or_waiting, done="{} is set."),
             sections=[rules_in_force()],
         )
 

@@ -1,6 +1,7 @@
 """What waits for another person, and the buttons by which that person decides."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from django.utils.timesince import timesince
 from legato_payments.lib import clock
 from legato_payments.lib.admin import RecordAdmin, actor_of, button
 from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages.asking import FormOf
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table
@@ -176,73 +178,59 @@ class ApprovalRequestAdmin(RecordAdmin):
         yield decisions_of(obj)
         yield history_of("approval_request", obj.pk)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
-        """The buttons that this person can use on this request."""
-        row = self.get_object(request, str(object_id))
-        is_open = row and row.status == Status.PENDING and row.expires_at > clock.now()
-        names = set()
-        if is_open and row.maker == actor_of(request):
-            names = {"withdraw"}
-        elif is_open and row.is_mine:
-            names = {"approve", "reject"}
-        buttons: list[Any] = super().get_actions_detail(request, object_id)
-        return [one for one in buttons if one.path.rpartition("/")[2] in names]
+    def usable(self, request: HttpRequest, row: ApprovalRequest) -> set[str]:
+        """What this person can do with this request, as long as it is open."""
+        if row.status != Status.PENDING or row.expires_at <= clock.now():
+            return set()
+        if row.maker == actor_of(request):
+            return {"withdraw"}
+        return {"approve", "reject"} if getattr(row, "is_mine", False) else set()
 
     @button("Approve", path="approve", right="change")
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Agree, on a page that shows what would happen."""
-        row: ApprovalRequest = self.find(request, object_id)
 
-        def call(data: Mapping[str, Any]) -> str:
-            decided = approvals.approve(
-                request_id=row.pk, approver=_person(request), now=clock.now(), **data
-            )
+        def told(decided: ApprovalRequest) -> str:
             if decided.status == Status.APPROVED:
-                return f"Approved: {row.summary}. It is carried out in a moment."
-            return f"Approved: {row.summary}. It needs another person still."
+                return f"Approved: {decided.summary}. It is carried out in a moment."
+            return f"Approved: {decided.summary}. It needs another person still."
 
-        form = ApproveForm(_sent(request), initial={"payload_hash": row.payload_hash})
-        return self._confirm(request, row, form, "Approve", call)
+        call = partial(_deciding, approvals.approve, _person(request))
+        return self._confirm(request, object_id, ApproveForm, verb="Approve", call=call, told=told)
 
     @button("Reject…", path="reject", right="change")
     def reject(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Refuse, with a reason."""
-        row: ApprovalRequest = self.find(request, object_id)
-
-        def call(data: Mapping[str, Any]) -> str:
-            approvals.reject(request_id=row.pk, approver=_person(request), now=clock.now(), **data)
-            return f"Rejected: {row.summary}."
-
-        form = RejectForm(_sent(request), initial={"payload_hash": row.payload_hash})
-        return self._confirm(request, row, form, "Reject", call)
+        call = partial(_deciding, approvals.reject, _person(request))
+        return self._confirm(request, object_id, RejectForm, verb="Reject", call=call)
 
     @button("Withdraw…", path="withdraw", right="add")
     def withdraw(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Take one's own proposal back."""
-        row: ApprovalRequest = self.find(request, object_id)
-
-        def call(_data: Mapping[str, Any]) -> str:
-            approvals.withdraw(request_id=row.pk, maker=actor_of(request), now=clock.now())
-            return f"Withdrawn: {row.summary}."
-
-        return self._confirm(request, row, ProposalForm(_sent(request)), "Withdraw", call)
+        return self._confirm(request, object_id, ProposalForm, verb="Withdraw", call=_withdrawing)
 
     def _confirm(
         self,
         request: HttpRequest,
-        row: ApprovalRequest,
-        form: ProposalForm,
+        object_id: str,
+        form: FormOf,
+        *,
         verb: str,
-        call: Callable[[Mapping[str, Any]], str],
+        call: Callable[..., ApprovalRequest],
+        told: Callable[[ApprovalRequest], str] | None = None,
     ) -> HttpResponse:
-        return self.ask(
+        row: ApprovalRequest = self.find(request, object_id)
+        done = "Withdrawn" if verb == "Withdraw" else f"{verb}ed"
+        return self.proposal_page(
             request,
             form,
             title=f"{verb}: {row.summary}",
             intro=f"Proposed by {row.maker}, {age(row)} ago. Reason: {row.reason or 'none given'}",
             submit=verb,
-            call=call,
-            back=cells.page_of(row),
+            call=partial(call, request_id=row.pk),
+            told=told or (lambda decided: f"{done}: {decided.summary}."),
+            row=row,
+            initial={"payload_hash": row.payload_hash},
             sections=[what_changes(row), decisions_of(row)],
         )
 
@@ -278,5 +266,13 @@ def _person(request: HttpRequest) -> User:
     return request.user
 
 
-def _sent(request: HttpRequest) -> Any:
-    return request.POST if request.method == "POST" else None
+def _deciding(
+    decide: Callable[..., ApprovalRequest], person: User, *, actor: str, **words: Any
+) -> ApprovalRequest:
+    """A decision of a person, whose rights count; the name alone does not do."""
+    assert actor == f"staff:{person.pk}"
+    return decide(approver=person, **words)
+
+
+def _withdrawing(*, actor: str, **words: Any) -> ApprovalRequest:
+    return approvals.withdraw(maker=actor, **words)

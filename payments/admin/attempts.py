@@ -1,6 +1,7 @@
 """What gateways were asked, and whose outcome nobody knows."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, ViewList, actor_of, button
+from legato_payments.lib.admin import RecordAdmin, ViewList, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
@@ -137,22 +138,16 @@ class AttemptAdmin(RecordAdmin):
     def explain(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Write down what a person found out; it moves no money."""
         attempt: Attempt = self.find(request, object_id)
-
-        def call(data: Mapping[str, Any]) -> str:
-            attempts.explain(
-                attempt_id=attempt.pk, actor=actor_of(request), now=clock.now(), **data
-            )
-            return f"Explained: {attempt}."
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            ExplainForm(request.POST if request.method == "POST" else None),
+            ExplainForm,
             title=f"Explain: {attempt.operation} {attempt.reference}",
             intro="This closes the question and moves no money. Where the books are wrong by it,"
             " correct them as well.",
             submit="Explain it",
-            call=call,
-            back=cells.page_of(attempt),
+            call=partial(attempts.explain, attempt_id=attempt.pk),
+            told="Explained: {}.".format,
+            row=attempt,
             sections=[attempts_of(attempt.object_type, attempt.object_id)],
         )
 

@@ -1,6 +1,7 @@
 """Lines of bank statements, and the buttons by which a person says what one is."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -9,9 +10,9 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Abs
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import RecordAdmin, button
 from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages.asking import FormOf
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table, number
@@ -27,12 +28,12 @@ class MatchForm(ProposalForm):
 
     told_at = {
         bank_receipts.ReceiptAmountDiffers: "allow_difference",
-        bank_receipts.SettlementReceived: "settlement",
-        bank_receipts.SettlementNotPaid: "settlement",
-        bank_receipts.ReceiptCurrencyDiffers: "settlement",
+        bank_receipts.SettlementReceived: "settlement_id",
+        bank_receipts.SettlementNotPaid: "settlement_id",
+        bank_receipts.ReceiptCurrencyDiffers: "settlement_id",
     }
 
-    settlement = forms.ChoiceField()
+    settlement_id = forms.ChoiceField(label="Settlement")
     allow_difference = forms.BooleanField(
         label="The amounts differ",
         required=False,
@@ -40,9 +41,9 @@ class MatchForm(ProposalForm):
     )
     reason = ReasonField(max_length=300)
 
-    def __init__(self, data: Any, *, candidates: QuerySet[Settlement]) -> None:
-        super().__init__(data)
-        self.fields["settlement"].choices = [  # type: ignore[attr-defined]
+    def __init__(self, *, candidates: QuerySet[Settlement], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fields["settlement_id"].choices = [  # type: ignore[attr-defined]
             (str(row.pk), f"{row.gateway_id}: {cells.amount(row.amount_micros, row.currency)}")
             for row in candidates
         ]
@@ -176,78 +177,70 @@ class BankReceiptAdmin(RecordAdmin):
         """What was decided about it, and when."""
         yield history_of("bank_receipt", obj.pk)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
-        """The buttons that fit the state of this line."""
-        row: BankReceipt | None = self.get_object(request, str(object_id))
-        is_open = row is not None and row.settlement_id is None and not row.explained_as
-        names = {"match", "explain"} if is_open else {"reopen"}
-        buttons: list[Any] = super().get_actions_detail(request, object_id)
-        return [one for one in buttons if one.path.rpartition("/")[2] in names]
+    def usable(self, request: HttpRequest, row: BankReceipt) -> set[str]:
+        """What is open is decided; what is decided can be opened again."""
+        is_open = row.settlement_id is None and not row.explained_as
+        return {"match", "explain"} if is_open else {"reopen"}
 
     @button("Match…", path="match", right="change")
     def match(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Say which settlement it is."""
         row: BankReceipt = self.find(request, object_id)
         candidates = candidates_for(row)
-        form = MatchForm(_sent(request), candidates=candidates)
-
-        def call(data: Mapping[str, Any]) -> str:
-            matched = bank_receipts.match(
-                receipt_id=row.pk,
-                settlement_id=data["settlement"],
-                reason=data["reason"],
-                allow_difference=data["allow_difference"],
-                actor=actor_of(request),
-                now=clock.now(),
-            )
-            return f"{row.reference} is {matched.settlement}."
-
-        return self._ask(request, row, form, verb="Match", call=call, sections=[shown(candidates)])
+        return self._decide(
+            request,
+            row,
+            partial(MatchForm, candidates=candidates),
+            verb="Match",
+            call=bank_receipts.match,
+            told=lambda matched: f"{matched.reference} is {matched.settlement}.",
+            sections=[shown(candidates)],
+        )
 
     @button("Explain…", path="explain", right="change")
     def explain(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Say what it is, if no settlement."""
-        row: BankReceipt = self.find(request, object_id)
-
-        def call(data: Mapping[str, Any]) -> str:
-            bank_receipts.explain(
-                receipt_id=row.pk, actor=actor_of(request), now=clock.now(), **data
-            )
-            return f"{row.reference} is explained."
-
-        return self._ask(request, row, ExplainForm(_sent(request)), verb="Explain", call=call)
+        return self._decide(
+            request,
+            self.find(request, object_id),
+            ExplainForm,
+            verb="Explain",
+            call=bank_receipts.explain,
+            told=lambda explained: f"{explained.reference} is explained.",
+        )
 
     @button("Open again…", path="reopen", right="change")
     def reopen(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Take a match or an explanation back."""
-        row: BankReceipt = self.find(request, object_id)
+        return self._decide(
+            request,
+            self.find(request, object_id),
+            ReopenForm,
+            verb="Open again",
+            call=bank_receipts.reopen,
+            told=lambda opened: f"{opened.reference} is open again.",
+        )
 
-        def call(data: Mapping[str, Any]) -> str:
-            bank_receipts.reopen(
-                receipt_id=row.pk, actor=actor_of(request), now=clock.now(), **data
-            )
-            return f"{row.reference} is open again."
-
-        return self._ask(request, row, ReopenForm(_sent(request)), verb="Open again", call=call)
-
-    def _ask(
+    def _decide(
         self,
         request: HttpRequest,
         row: BankReceipt,
-        form: ProposalForm,
+        form: FormOf,
         *,
         verb: str,
-        call: Callable[[Mapping[str, Any]], str],
+        call: Callable[..., BankReceipt],
+        told: Callable[[BankReceipt], str],
         sections: Iterable[Section] = (),
     ) -> HttpResponse:
-        return self.ask(
+        return self.proposal_page(
             request,
             form,
             title=f"{verb}: {cells.amount(row.amount_micros, row.currency)} of {row.booked_on}",
             intro=f"{row.reference} {row.description}".strip(),
             submit=verb,
-            call=call,
-            back=cells.page_of(row),
+            call=partial(call, receipt_id=row.pk),
+            told=told,
+            row=row,
             sections=sections,
         )
 
@@ -277,7 +270,3 @@ def shown(candidates: QuerySet[Settlement]) -> Table:
         empty="Every settlement in this currency has its line.",
         note="The nearest amounts stand first.",
     )
-
-
-def _sent(request: HttpRequest) -> Any:
-    return request.POST if request.method == "POST" else None

@@ -1,6 +1,6 @@
 """Bank statements: the files that came, and the form that takes one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -8,8 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import RecordAdmin, button
 from legato_payments.lib.pages import cells, columns, tables
 from legato_payments.lib.pages.proposals import ProposalForm
 from legato_payments.lib.pages.tables import Section, Table, number
@@ -45,6 +44,14 @@ class UploadForm(ProposalForm):
         required=False,
         help_text="Which of our accounts it is, where the file does not say.",
     )
+
+    def arguments(self) -> dict[str, Any]:
+        """The bytes of the file, and its name."""
+        data = super().arguments()
+        file = data.pop("file")
+        # One byte too many is enough to refuse it.
+        content = file.read(bank_statements.MAX_BYTES + 1)
+        return {"content": content, "name": file.name, **data}
 
 
 @admin.display(description="Account")
@@ -117,29 +124,14 @@ class BankStatementAdmin(RecordAdmin):
     @button("Import a statement", path="import", right="add")
     def upload(self, request: HttpRequest) -> HttpResponse:
         """Take a file: all of it, or nothing."""
-        is_sent = request.method == "POST"
-        form = UploadForm(request.POST if is_sent else None, request.FILES if is_sent else None)
-
-        def call(data: Mapping[str, Any]) -> str:
-            done = bank_statements.import_file(
-                # One byte too many is enough to refuse it.
-                content=data["file"].read(bank_statements.MAX_BYTES + 1),
-                name=data["file"].name,
-                form=data["form"],
-                account=data["account"],
-                actor=actor_of(request),
-                now=clock.now(),
-            )
-            return words_of(done)
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            UploadForm,
             title="Import a bank statement",
             intro="The file is kept as it is. If one line of it is wrong, nothing is imported.",
             submit="Import it",
-            call=call,
-            back=cells.listing(BankStatement),
+            call=bank_statements.import_file,
+            told=words_of,
         )
 
     @button("Download the file", path="file", right="view")

@@ -1,8 +1,8 @@
 """Exchange rates, with their history."""
 
-from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import partial
 
 from django import forms
 from django.contrib import admin
@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import ShortListAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, button
 from legato_payments.lib.errors import Unavailable
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
@@ -18,7 +18,7 @@ from legato_payments.lib.pages.proposals import DayField, ProposalForm, ReasonFi
 from legato_payments.lib.pages.tables import Table, number
 from payments.admin.approvals import or_waiting
 from payments.enums import BOOK_CURRENCY, Currency
-from payments.gateways.rates.base import RateSourceUnreadable
+from payments.gateways.rates.base import RateProvider, RateSourceUnreadable
 from payments.gateways.rates.registry import rate_provider
 from payments.models import CurrencyRate
 from payments.queries import rates
@@ -123,31 +123,15 @@ class RateAdmin(ShortListAdmin):
     @button("Set a rate by hand", path="set-by-hand", right="add")
     def set_by_hand(self, request: HttpRequest) -> HttpResponse:
         """Record a rate with a person's name and reason on it."""
-        now = clock.now()
-        form = RateForm(
-            request.POST if request.method == "POST" else None, initial={"as_of": now.date()}
-        )
-
-        def call(data: Mapping[str, Any]) -> str:
-            made = proposals.set_rate(
-                quote=data["quote"],
-                rate=data["rate"],
-                as_of=data["as_of"],
-                actor=actor_of(request),
-                now=now,
-                reason=data["reason"],
-                allow_jump=data["allow_jump"],
-            )
-            return or_waiting(made, "{} is in force.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            RateForm,
             title="Set a rate by hand",
             intro="It counts when another person has agreed.",
             submit="Propose the rate",
-            call=call,
-            back=cells.listing(CurrencyRate),
+            call=proposals.set_rate,
+            told=partial(or_waiting, done="{} is in force."),
+            initial={"as_of": clock.now().date()},
             sections=[newest_rates()],
         )
 
@@ -155,26 +139,37 @@ class RateAdmin(ShortListAdmin):
     def refresh(self, request: HttpRequest) -> HttpResponse:
         """Fetch the rates from the configured source, after a confirmation."""
         provider = rate_provider()
-
-        def call(_data: Mapping[str, Any]) -> str:
-            try:
-                result = currency_rates.refresh(provider=provider, now=clock.now())
-            except RateSourceUnreadable as error:
-                raise SourceUnreadable(str(error)) from error
-            parts = [f"{row} recorded" for row in result.recorded] or ["nothing new"]
-            return "; ".join([*parts, *(f"refused: {words}" for words in result.refused)]) + "."
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            ProposalForm(request.POST if request.method == "POST" else None),
+            ProposalForm,
             title="Refresh the exchange rates",
             intro=f"Fetches today's rates from the source “{provider.code}”. A rate that jumps"
             " further than the guard allows is refused and named.",
             submit="Refresh now",
-            call=call,
-            back=cells.listing(CurrencyRate),
+            call=partial(refreshed, provider),
+            told=words_of,
             sections=[newest_rates()],
         )
+
+
+def refreshed(
+    provider: RateProvider, *, now: datetime, **_unused: object
+) -> currency_rates.Refreshed:
+    """What the source gave, recorded.
+
+    Raises:
+        SourceUnreadable: It gave nothing usable.
+    """
+    try:
+        return currency_rates.refresh(provider=provider, now=now)
+    except RateSourceUnreadable as error:
+        raise SourceUnreadable(str(error)) from error
+
+
+def words_of(result: currency_rates.Refreshed) -> str:
+    """What to tell of a refresh, refused rates by name."""
+    parts = [f"{row} recorded" for row in result.recorded] or ["nothing new"]
+    return "; ".join([*parts, *(f"refused: {words}" for words in result.refused)]) + "."
 
 
 def with_newest(found: QuerySet[CurrencyRate]) -> QuerySet[CurrencyRate]:

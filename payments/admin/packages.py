@@ -1,7 +1,8 @@
 """Coin packages, as versions. ``revenue.admin`` registers the list: it knows what writers take."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -9,14 +10,13 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib import clock
-from legato_payments.lib.admin import ShortListAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, button
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.money import Money
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.columns import Column
-from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
+from legato_payments.lib.pages.proposals import MicrosField, ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table, number
 from payments.admin.approvals import or_waiting, waiting_on
 from payments.admin.audit import history_of
@@ -24,6 +24,13 @@ from payments.enums import Currency
 from payments.models import CoinPackage, CoinPackageVersion
 from payments.queries import packages as package_queries
 from payments.services import packages, proposals
+
+
+class PriceField(MicrosField):
+    """A price, to the minor unit."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=Decimal("0.01"), max_digits=12, decimal_places=2, **kwargs)
 
 
 class PackageForm(ProposalForm):
@@ -36,40 +43,29 @@ class PackageForm(ProposalForm):
     bonus_percent = forms.IntegerField(
         min_value=0, max_value=100, initial=0, help_text="Of the coins, rounded down to whole ones."
     )
-    price_usd = forms.DecimalField(
-        label="Price in USD", min_value=Decimal("0.01"), max_digits=12, decimal_places=2
-    )
-    price_cad = forms.DecimalField(
+    price_usd = PriceField(label="Price in USD")
+    price_cad = PriceField(
         label="Price in CAD",
         required=False,
-        min_value=Decimal("0.01"),
-        max_digits=12,
-        decimal_places=2,
         help_text="Left empty: converted from US dollars, rounded up to the cent.",
     )
-    price_ngn = forms.DecimalField(
+    price_ngn = PriceField(
         label="Price in NGN",
         required=False,
-        min_value=Decimal("0.01"),
-        max_digits=12,
-        decimal_places=2,
         help_text="Left empty: converted from US dollars, rounded up to 50 naira.",
     )
     is_active = forms.BooleanField(label="On sale", required=False, initial=True)
     reason = ReasonField()
 
-    def terms(self) -> packages.Terms:
-        """What was typed, as the service takes it; of a form that is valid."""
-        typed = {currency: self.cleaned_data[f"price_{currency.lower()}"] for currency in Currency}
-        return packages.Terms(
-            coins=self.cleaned_data["coins"],
-            bonus_percent=self.cleaned_data["bonus_percent"],
-            prices={
-                str(currency): Money.parse(str(amount), currency).micros
-                for currency, amount in typed.items()
-                if amount is not None
-            },
+    def arguments(self) -> dict[str, Any]:
+        """The terms, the prices that were typed among them, and the rest."""
+        data = super().arguments()
+        typed = {currency: data.pop(f"price_{currency.lower()}") for currency in Currency}
+        prices = {str(currency): micros for currency, micros in typed.items() if micros is not None}
+        terms = packages.Terms(
+            coins=data.pop("coins"), bonus_percent=data.pop("bonus_percent"), prices=prices
         )
+        return {"terms": terms, **data}
 
 
 class PackageChangeForm(PackageForm):
@@ -77,9 +73,14 @@ class PackageChangeForm(PackageForm):
 
     version = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, data: Mapping[str, Any] | None, *, package: CoinPackage) -> None:
+    def __init__(self, *, package: CoinPackage, **kwargs: Any) -> None:
         self.package = package
-        super().__init__(data, initial=_initial(package))
+        super().__init__(**{**kwargs, "initial": _initial(package)})
+
+    def arguments(self) -> dict[str, Any]:
+        """The same, and the version that the person saw."""
+        data = super().arguments()
+        return {"expected_version": data.pop("version"), **data}
 
     def clean(self) -> dict[str, Any]:
         """Refuse a version that would differ in nothing."""
@@ -94,7 +95,7 @@ class PackageChangeForm(PackageForm):
             return
         newest = CoinPackage.objects.select_related("current").get(pk=self.package.pk).current
         assert newest is not None
-        self.data = {**self.data, "version": str(newest.number)}
+        self.data = {**dict(self.data.items()), "version": str(newest.number)}
         self.add_error(
             None,
             f"{refusal} It is at version {newest.number} now, by {newest.created_by}:"
@@ -204,59 +205,30 @@ class PackageAdmin(ShortListAdmin):
     @button("New package", path="new", right="add")
     def create(self, request: HttpRequest) -> HttpResponse:
         """Put a new package on the shelf."""
-        form = PackageForm(request.POST if request.method == "POST" else None)
-
-        def call(data: Mapping[str, Any]) -> str:
-            made = proposals.create_package(
-                name=data["name"],
-                terms=form.terms(),
-                is_active=data["is_active"],
-                reason=data["reason"],
-                actor=actor_of(request),
-                now=clock.now(),
-            )
-            return or_waiting(made, "{} is on the shelf, version 1, and not on sale yet.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            PackageForm,
             title="New coin package",
             intro="A package that is on sale from the start waits for another person first.",
             submit="Create version 1",
-            call=call,
-            back=cells.listing(CoinPackage),
+            call=proposals.create_package,
+            told=partial(or_waiting, done="{} is on the shelf, version 1, and not on sale yet."),
         )
 
     @button("Change…", path="change-terms", right="change")
     def change_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Propose the next version of a package."""
         package: CoinPackage = self.find(request, object_id)
-        form = PackageChangeForm(
-            request.POST.dict() if request.method == "POST" else None, package=package
-        )
-
-        def call(data: Mapping[str, Any]) -> str:
-            changed = proposals.change_package(
-                package_id=package.pk,
-                expected_version=data["version"],
-                name=data["name"],
-                terms=form.terms(),
-                is_active=data["is_active"],
-                reason=data["reason"],
-                actor=actor_of(request),
-                now=clock.now(),
-            )
-            return or_waiting(changed, "{} has a new version.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            partial(PackageChangeForm, package=package),
             title=f"Change {package.name}",
             intro="This makes a new version. Purchases already started keep theirs. What readers"
             " would pay or get waits for another person first.",
             submit="Propose a new version",
-            call=call,
-            back=cells.page_of(package),
+            call=partial(proposals.change_package, package_id=package.pk),
+            told=partial(or_waiting, done="{} has a new version."),
+            row=package,
             sections=[versions_of(package)],
         )
 

@@ -1,7 +1,6 @@
 """Limits and product constants, as dated rows."""
 
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from django import forms
 from django.contrib import admin
@@ -9,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import ShortListAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.proposals import FROM_APPROVAL, ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Table, number
@@ -24,7 +23,7 @@ class PolicyForm(ProposalForm):
 
     told_at = {policies.StartsInThePast: "valid_from"}
 
-    name = forms.ChoiceField(label="Limit", choices=Policy.Name.choices)
+    name = forms.TypedChoiceField(label="Limit", choices=Policy.Name.choices, coerce=Policy.Name)
     value = forms.IntegerField(min_value=0, help_text="In the unit that the limit's name gives.")
     valid_from = StartField(help_text=FROM_APPROVAL)
     reason = ReasonField()
@@ -43,30 +42,26 @@ def limit(policy: Policy) -> str:
     return policy.get_name_display()
 
 
+LIMIT_FACTS = (
+    limit,
+    columns.count("value"),
+    state,
+    columns.moment("valid_from"),
+    columns.text("created_by", "By"),
+    columns.words("reason"),
+)
+
+
 @admin.register(Policy)
 class PolicyAdmin(ShortListAdmin):
     """Rows are never edited: a newer one supersedes."""
 
-    list_display = [
-        limit,
-        columns.count("value"),
-        state,
-        columns.moment("valid_from"),
-        columns.text("created_by", "By"),
-        columns.words("reason"),
-    ]
+    list_display = LIMIT_FACTS
     list_filter = ["name"]
     ordering = ["name", "-valid_from", "-id"]
     actions_list = ["change_limit"]
 
-    facts = (
-        limit,
-        columns.count("value"),
-        state,
-        columns.moment("valid_from"),
-        columns.text("created_by", "By"),
-        columns.words("reason"),
-    )
+    facts = LIMIT_FACTS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
         """With whether each row counts now, in the same query."""
@@ -77,27 +72,14 @@ class PolicyAdmin(ShortListAdmin):
     @button("Change a limit", path="change-limit", right="add")
     def change_limit(self, request: HttpRequest) -> HttpResponse:
         """Put a new value in force, now or later."""
-        form = PolicyForm(request.POST if request.method == "POST" else None)
-
-        def call(data: Mapping[str, Any]) -> str:
-            made = proposals.change_policy(
-                name=Policy.Name(data["name"]),
-                value=data["value"],
-                valid_from=data["valid_from"],
-                actor=actor_of(request),
-                reason=data["reason"],
-                now=clock.now(),
-            )
-            return or_waiting(made, "{} is set.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            PolicyForm,
             title="Change a limit",
             intro="It counts when another person has agreed.",
             submit="Propose the value",
-            call=call,
-            back=cells.listing(Policy),
+            call=proposals.change_policy,
+            told=partial(or_waiting, done="{} is set."),
             sections=[limits_in_force()],
         )
 

@@ -1,7 +1,8 @@
 """Campaigns, and the coins that readers got from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -9,12 +10,11 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, ShortListAdmin, actor_of, button
+from legato_payments.lib.admin import RecordAdmin, ShortListAdmin, button
 from legato_payments.lib.ids import is_external_id
-from legato_payments.lib.money import Money
 from legato_payments.lib.pages import cells, columns, tables
 from legato_payments.lib.pages.cells import Tone
-from legato_payments.lib.pages.proposals import ProposalForm, ReasonField, StartField
+from legato_payments.lib.pages.proposals import MicrosField, ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Section, Table, number
 from payments.admin.approvals import or_waiting
 from payments.admin.audit import history_of
@@ -28,16 +28,9 @@ MOST_READERS = 500
 """Readers of one list: each is a transaction of its own, and somebody waits for the page."""
 
 
-def dollars_field(**kwargs: Any) -> forms.DecimalField:
-    """An amount in US dollars, to the micro."""
-    return forms.DecimalField(
-        min_value=Decimal(0), max_digits=16, decimal_places=6, initial=Decimal(0), **kwargs
-    )
-
-
-def micros(amount: Decimal) -> int:
-    """What was typed into such a field, as services take it."""
-    return Money.parse(str(amount), BOOK_CURRENCY).micros
+def dollars_field(**kwargs: Any) -> MicrosField:
+    """An amount in US dollars that is none unless somebody types one."""
+    return MicrosField(min_value=Decimal(0), initial=Decimal(0), **kwargs)
 
 
 class CampaignForm(ProposalForm):
@@ -46,7 +39,7 @@ class CampaignForm(ProposalForm):
     told_at = {
         campaigns.CampaignNameTaken: "name",
         campaigns.EndsBeforeItStarts: "ends_at",
-        campaigns.CampaignTooLarge: "value_per_coin",
+        campaigns.CampaignTooLarge: "value_per_coin_micros",
     }
 
     name = forms.CharField(max_length=64)
@@ -54,7 +47,7 @@ class CampaignForm(ProposalForm):
     per_user_coins = forms.IntegerField(
         min_value=1, max_value=1_000_000, label="Coins a reader", help_text="The most one gets."
     )
-    value_per_coin = dollars_field(
+    value_per_coin_micros = dollars_field(
         label="Value of a coin in USD",
         help_text="What we pay for each coin, so that writers earn from it. 0: unfunded.",
     )
@@ -70,6 +63,10 @@ class CampaignForm(ProposalForm):
         if not self.cleaned_data["ends_at"]:
             raise forms.ValidationError("Say when it ends.")
         return self.cleaned_data["ends_at"]
+
+    def arguments(self) -> dict[str, Any]:
+        """Its terms, its name, and why."""
+        return self.folded("terms", campaigns.Terms, but=("name", "reason"))
 
 
 class GrantForm(ProposalForm):
@@ -93,6 +90,11 @@ class GrantForm(ProposalForm):
         if len(found) > MOST_READERS:
             raise forms.ValidationError(f"At most {MOST_READERS} readers at once.")
         return found
+
+    def arguments(self) -> dict[str, Any]:
+        """Readers as services call them."""
+        data = super().arguments()
+        return {"user_ids": data.pop("readers"), **data}
 
 
 @admin.display(description="State")
@@ -151,64 +153,38 @@ class CampaignAdmin(ShortListAdmin):
     @button("New campaign", path="new", right="add")
     def create(self, request: HttpRequest) -> HttpResponse:
         """Set up a campaign."""
-        form = CampaignForm(request.POST if request.method == "POST" else None)
-
-        def call(data: Mapping[str, Any]) -> str:
-            made = campaign_proposals.create(
-                name=data["name"],
-                terms=campaigns.Terms(
-                    budget_coins=data["budget_coins"],
-                    per_user_coins=data["per_user_coins"],
-                    starts_at=data["starts_at"],
-                    ends_at=data["ends_at"],
-                    value_per_coin_micros=micros(data["value_per_coin"]),
-                    expires_after_days=data["expires_after_days"],
-                ),
-                actor=actor_of(request),
-                reason=data["reason"],
-                now=clock.now(),
-            )
-            return or_waiting(made, "{} is set up.")
-
         free = policies.value(Policy.Name.CAMPAIGN_FREE_COINS, on=clock.now())
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            CampaignForm,
             title="New campaign",
             intro="A campaign whose coins have a value, or that gives more than"
             f" {cells.coins(free)}, waits for another person first.",
             submit="Set it up",
-            call=call,
-            back=cells.listing(Campaign),
+            call=campaign_proposals.create,
+            told=partial(or_waiting, done="{} is set up."),
         )
 
     @button("Give coins…", path="grant", right="change")
     def grant(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Give every reader of a list the same."""
         campaign: Campaign = self.find(request, object_id)
-        form = GrantForm(request.POST if request.method == "POST" else None)
 
-        def call(data: Mapping[str, Any]) -> str:
-            granted, refused = campaigns.grant_all(
-                user_ids=data["readers"],
-                campaign_id=campaign.pk,
-                coins=data["coins"],
-                key=data["key"],
-                actor=actor_of(request),
-                now=clock.now(),
-            )
+        def told(done: tuple[list[PromoGrant], list[campaigns.Refusal]]) -> str:
+            granted, refused = done
             for refusal in refused:
                 messages.error(request, f"{refusal.user_id}: {refusal.error}")
             return f"{len(granted)} readers have their coins, {len(refused)} do not."
 
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            GrantForm,
             title=f"Give coins of {campaign.name}",
             intro="Each reader gets the coins once for each name of a list.",
             submit="Give the coins",
-            call=call,
-            back=cells.page_of(campaign),
+            call=partial(campaigns.grant_all, campaign_id=campaign.pk),
+            told=told,
+            row=campaign,
         )
 
 

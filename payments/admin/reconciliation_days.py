@@ -1,7 +1,6 @@
 """Both books of each gateway, day by day."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from django import forms
 from django.contrib import admin
@@ -11,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import RecordAdmin, button
 from legato_payments.lib.pages import cells, columns, tables
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import DayField, ProposalForm
@@ -111,27 +110,15 @@ class ReconciliationDayAdmin(RecordAdmin):
     def compare(self, request: HttpRequest) -> HttpResponse:
         """Have some days compared by a job."""
         today = clock.now().date()
-        sent = request.POST if request.method == "POST" else None
-        form = DaysForm(sent, initial={"first": today, "last": today})
-
-        def call(data: Mapping[str, Any]) -> str:
-            reconciliation.ask_for(
-                provider=data["provider"],
-                first=data["first"],
-                last=data["last"],
-                actor=actor_of(request),
-                now=clock.now(),
-            )
-            return "They are being compared, day by day."
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            DaysForm,
             title="Compare days",
             intro="A job asks the gateway, repairs what can be repaired, and writes down the rest.",
             submit="Compare",
-            call=call,
-            back=cells.listing(ReconciliationDay),
+            call=reconciliation.ask_for,
+            told=lambda _asked: "They are being compared, day by day.",
+            initial={"first": today, "last": today},
         )
 
 

@@ -1,6 +1,7 @@
 """Where we are registered for sales tax, as dated rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -9,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import ShortListAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import FROM_APPROVAL, DayField, ProposalForm, ReasonField
@@ -55,6 +56,11 @@ class RegistrationForm(ProposalForm):
         if data.get("is_registered") and not data.get("number"):
             self.add_error("number", "Receipts need it.")
         return data
+
+    def arguments(self) -> dict[str, Any]:
+        """The registration, from when on, and why."""
+        kind = tax_rules.Registration
+        return self.folded("registration", kind, but=("valid_from", "reason"))
 
 
 @admin.display(description="State")
@@ -116,29 +122,12 @@ class TaxRegistrationAdmin(ShortListAdmin):
     @button("Register, or no more", path="register", right="add")
     def register(self, request: HttpRequest) -> HttpResponse:
         """Collect for a tax office from a day on, or cease to."""
-        form = RegistrationForm(request.POST if request.method == "POST" else None)
-
-        def call(data: Mapping[str, Any]) -> str:
-            made = tax_proposals.register(
-                registration=tax_rules.Registration(
-                    jurisdiction=data["jurisdiction"],
-                    is_registered=data["is_registered"],
-                    number=data["number"],
-                    is_inclusive=data["is_inclusive"],
-                ),
-                valid_from=data["valid_from"],
-                actor=actor_of(request),
-                reason=data["reason"],
-                now=clock.now(),
-            )
-            return or_waiting(made, "{} is recorded.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            RegistrationForm,
             title="Register with a tax office, or no more",
             intro="Purchases from that day on are taxed. It counts when another person has agreed.",
             submit="Propose it",
-            call=call,
-            back=cells.listing(TaxRegistration),
+            call=tax_proposals.register,
+            told=partial(or_waiting, done="{} is recorded."),
         )

@@ -1,7 +1,8 @@
 """Tax rules, as dated rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -11,11 +12,17 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import ShortListAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, button
 from legato_payments.lib.money import MICROS
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
-from legato_payments.lib.pages.proposals import FROM_APPROVAL, DayField, ProposalForm, ReasonField
+from legato_payments.lib.pages.proposals import (
+    FROM_APPROVAL,
+    DayField,
+    MicrosField,
+    ProposalForm,
+    ReasonField,
+)
 from legato_payments.lib.pages.tables import Section, Table, number
 from payments.admin.approvals import or_waiting, waiting_on
 from payments.admin.audit import history_of
@@ -53,7 +60,7 @@ class RuleForm(ProposalForm):
     told_at = {tax_rules.StartsInThePast: "effective_from", tax_rules.RuleUnchanged: "rate_ppm"}
 
     rate_ppm = RateField(required=False, help_text="Left empty only where the rule has no rate.")
-    threshold = forms.DecimalField(
+    threshold_micros = MicrosField(
         label="Limit",
         required=False,
         min_value=0,
@@ -70,6 +77,10 @@ class RuleForm(ProposalForm):
     source = forms.CharField(max_length=300, help_text="Where it is written.")
     note = forms.CharField(max_length=500, required=False)
     reason = ReasonField()
+
+    def arguments(self) -> dict[str, Any]:
+        """The change, from when on, and why."""
+        return self.folded("change", tax_proposals.Change, but=("effective_from", "reason"))
 
 
 class SalesTaxForm(ProposalForm):
@@ -94,6 +105,10 @@ class SalesTaxForm(ProposalForm):
     source = forms.CharField(max_length=300, help_text="Where it is written.")
     note = forms.CharField(max_length=500, required=False)
     reason = ReasonField()
+
+    def arguments(self) -> dict[str, Any]:
+        """The tax, from when on, and why."""
+        return self.folded("tax", tax_proposals.SalesTax, but=("effective_from", "reason"))
 
 
 @admin.display(description="State")
@@ -231,63 +246,30 @@ class TaxRuleAdmin(ShortListAdmin):
     def change_rule(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Let it say something else from a day on."""
         rule: TaxRule = self.find(request, object_id)
-        form = RuleForm(request.POST if request.method == "POST" else None, initial=_typed(rule))
-
-        def call(data: Mapping[str, Any]) -> str:
-            limit = data["threshold"]
-            made = tax_proposals.change_rule(
-                code=rule.code,
-                change=tax_proposals.Change(
-                    rate_ppm=data["rate_ppm"],
-                    threshold_micros=None if limit is None else int(limit * MICROS),
-                    is_active=data["is_active"],
-                    effective_to=data["effective_to"],
-                    certainty=data["certainty"],
-                    source=data["source"],
-                    note=data["note"],
-                ),
-                effective_from=data["effective_from"],
-                actor=actor_of(request),
-                reason=data["reason"],
-                now=clock.now(),
-            )
-            return or_waiting(made, "{} is recorded.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            RuleForm,
             title=f"Change the tax rule {rule.code}",
             intro="What was taxed stays as it was. It counts when another person has agreed.",
             submit="Propose the change",
-            call=call,
-            back=cells.page_of(rule),
+            call=partial(tax_proposals.change_rule, code=rule.code),
+            told=partial(or_waiting, done="{} is recorded."),
+            row=rule,
+            initial=_typed(rule),
             sections=[history_of_rule(rule)],
         )
 
     @button("Add a sales tax", path="add-sales-tax", right="add")
     def add_sales_tax(self, request: HttpRequest) -> HttpResponse:
         """A rule for a place that has none yet."""
-        form = SalesTaxForm(request.POST if request.method == "POST" else None)
-
-        def call(data: Mapping[str, Any]) -> str:
-            fields = {n: v for n, v in data.items() if n not in ("effective_from", "reason")}
-            made = tax_proposals.add_sales_tax(
-                tax=tax_proposals.SalesTax(**fields),
-                effective_from=data["effective_from"],
-                actor=actor_of(request),
-                reason=data["reason"],
-                now=clock.now(),
-            )
-            return or_waiting(made, "{} is recorded.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            SalesTaxForm,
             title="Add a sales tax",
             intro="Nothing is collected before a registration of its tax office is in force.",
             submit="Propose the rule",
-            call=call,
-            back=cells.listing(TaxRule),
+            call=tax_proposals.add_sales_tax,
+            told=partial(or_waiting, done="{} is recorded."),
         )
 
 
@@ -317,7 +299,7 @@ def _typed(rule: TaxRule) -> dict[str, Any]:
     limit = rule.threshold_micros
     return {
         "rate_ppm": percent,
-        "threshold": None if limit is None else Decimal(limit) / MICROS,
+        "threshold_micros": None if limit is None else Decimal(limit) / MICROS,
         "is_active": rule.is_active,
         "effective_to": rule.effective_to,
         "certainty": rule.certainty,

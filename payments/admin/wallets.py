@@ -1,14 +1,13 @@
 """Coin accounts of readers: wallets, their lots, and what moved them."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
-from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import RecordAdmin, button
 from legato_payments.lib.pages import cells, columns, tables
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
@@ -156,22 +155,16 @@ class WalletAdmin(RecordAdmin):
         """Let the reader spend again although a lost dispute is not settled."""
         wallet: CoinBalance = self.find(request, object_id)
         owed = cells.amount(wallet.debt_micros, Unit.USD)
-
-        def call(data: Mapping[str, Any]) -> str:
-            wallets.unblock(
-                user_id=wallet.user_id, actor=actor_of(request), now=clock.now(), **data
-            )
-            return f"{wallet.user_id} can spend again."
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            LiftBlockForm(request.POST if request.method == "POST" else None),
+            LiftBlockForm,
             title=f"Lift the block of {wallet.user_id}",
             intro=f"{cells.coins(wallet.coins)} can be spent then. The reader still owes {owed},"
             " which the next purchase settles first.",
             submit="Lift the block",
-            call=call,
-            back=cells.page_of(wallet),
+            call=partial(wallets.unblock, user_id=wallet.user_id),
+            told=lambda unblocked: f"{unblocked.user_id} can spend again.",
+            row=wallet,
         )
 
     @button("Write off a debt…", path="write-off", right="reduction")

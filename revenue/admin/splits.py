@@ -1,7 +1,8 @@
 """Split rates and the terms they stand under, as dated rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -10,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import ShortListAdmin, actor_of, button
+from legato_payments.lib.admin import ShortListAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.proposals import FROM_APPROVAL, ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Section, Table, number
@@ -33,7 +34,7 @@ class SplitForm(ProposalForm):
         policies.StartsInThePast: "valid_from",
     }
 
-    stream = forms.ChoiceField(choices=Stream.choices)
+    stream = forms.TypedChoiceField(choices=Stream.choices, coerce=Stream)
     level = forms.ChoiceField(
         label="Writers of the level",
         choices=[("", "Every level"), *Writer.Level.choices],
@@ -73,6 +74,12 @@ class SplitForm(ProposalForm):
         if self.cleaned_data.get("level") and self.cleaned_data.get("writer_id"):
             self.add_error("writer_id", "Choose a level or one writer, not both.")
         return self.cleaned_data
+
+    def arguments(self) -> dict[str, Any]:
+        """The rate in basis points; nobody, rather than a writer without an id."""
+        data = super().arguments()
+        rate_bps, writer_id = int(data.pop("rate") * 100), data.pop("writer_id") or None
+        return {"rate_bps": rate_bps, "writer_id": writer_id, **data}
 
 
 @admin.display(description="For")
@@ -132,31 +139,15 @@ class SplitRuleAdmin(ShortListAdmin):
     @button("Change a rate", path="change-rate", right="add")
     def change_rate(self, request: HttpRequest) -> HttpResponse:
         """Put a new rate in force, now or later."""
-        form = SplitForm(request.POST if request.method == "POST" else None)
-
-        def call(data: Mapping[str, Any]) -> str:
-            made = proposals.change_split_rule(
-                stream=Stream(data["stream"]),
-                rate_bps=int(data["rate"] * 100),
-                valid_from=data["valid_from"],
-                actor=actor_of(request),
-                reason=data["reason"],
-                now=clock.now(),
-                level=data["level"],
-                writer_id=data["writer_id"] or None,
-                allow_override=data["allow_override"],
-            )
-            return or_waiting(made, "{} is set.")
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            form,
+            SplitForm,
             title="Change a split rate",
             intro="It counts when another person has agreed. Sales already made keep the rate they"
             " were made with.",
             submit="Propose the rate",
-            call=call,
-            back=cells.listing(SplitRule),
+            call=proposals.change_split_rule,
+            told=partial(or_waiting, done="{} is set."),
             sections=[rules_in_force()],
         )
 

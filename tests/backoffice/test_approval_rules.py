@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 ADDRESS = "admin:payments_approvalrule_change_rule"
 TYPED = {
     "action": proposals.CHANGE_POLICY,
-    "from_amount": "0",
+    "from_micros": "0",
     "needed": "2",
     "reason": "we are many now",
 }
@@ -89,7 +89,7 @@ def test_a_change_that_waits_is_shown_with_the_rule(finance: list[Client]) -> No
         ({"needed": "3"}, "needed"),  # three may decide, and one of them proposes
         ({"action": approval_rules.CHANGE_APPROVAL_RULE, "needed": "0"}, "needed"),
         ({"action": "payments.burn_it_all"}, "action"),
-        ({"from_amount": "-1"}, "from_amount"),
+        ({"from_micros": "-1"}, "from_micros"),
         ({"valid_from": "2001-01-01 00:00"}, "valid_from"),
         ({"reason": ""}, "reason"),
     ],

@@ -142,7 +142,7 @@ class TestDeciding:
     def test_a_line_is_matched_with_a_difference(
         self, boss: Client, receipt: BankReceipt, settlement: Settlement, superuser: User
     ) -> None:
-        typed = {"settlement": str(settlement.pk), "reason": "bank fee"}
+        typed = {"settlement_id": str(settlement.pk), "reason": "bank fee"}
 
         refused = press(boss, receipt, "match", **typed)
         assert "The line is off by -2.00 USD." in refused
@@ -170,8 +170,8 @@ class TestDeciding:
     @pytest.mark.parametrize(
         ("name", "typed"),
         [
-            ("match", {"settlement": "x", "reason": "r", "allow_difference": "on"}),
-            ("match", {"settlement": "", "reason": "r"}),
+            ("match", {"settlement_id": "x", "reason": "r", "allow_difference": "on"}),
+            ("match", {"settlement_id": "", "reason": "r"}),
             ("explain", {"explained_as": "GIFT", "reason": "r"}),
             ("explain", {"explained_as": "OTHER", "reason": ""}),
             ("reopen", {"reason": "nothing was decided"}),

@@ -123,7 +123,7 @@ class TestRules:
         assert rule_of("CA-R-PST-BC").is_active
 
     def test_a_limit_of_reporting_is_changed(self, boss: Client) -> None:
-        change(boss, "US-W-03-SERVICE_FEE", rate_ppm="", threshold="2100")
+        change(boss, "US-W-03-SERVICE_FEE", rate_ppm="", threshold_micros="2100")
         second_person.agree()
 
         row = rule_of("US-W-03-SERVICE_FEE")

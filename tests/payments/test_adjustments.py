@@ -259,13 +259,13 @@ def test_the_database_refuses_an_approval_of_something_else() -> None:
 
 def test_finance_proposes_one_in_the_back_office() -> None:
     boss = logged_in(person("boss"))
-    typed = {"user_id": READER, "coins": "100", "value": "0.99", "reason": "outage"}
+    typed = {"user_id": READER, "coins": "100", "value_micros": "0.99", "reason": "outage"}
 
     answer = boss.post(reverse("admin:payments_adjustment_propose"), typed, follow=True)
     wrong = boss.post(reverse("admin:payments_adjustment_propose"), {**typed, "coins": "-5"})
 
     assert "Waiting for another person" in answer.content.decode()
-    assert 'id="id_value_error"' in wrong.content.decode()
+    assert 'id="id_value_micros_error"' in wrong.content.decode()
     request = ApprovalRequest.objects.get()
     assert request.summary == f"+100 coins worth 0.99 USD for {READER}"
     agree(request.pk)

@@ -198,7 +198,7 @@ class TestBackOffice:
             "name": "Spring",
             "budget_coins": "500",
             "per_user_coins": "50",
-            "value_per_coin": "0.0099",
+            "value_per_coin_micros": "0.0099",
             "expires_after_days": "30",
             "starts_at": "",
             "ends_at": f"{ends:%Y-%m-%d %H:%M}",
@@ -234,7 +234,7 @@ class TestBackOffice:
         ]
 
     def test_a_small_unfunded_one_is_there_at_once(self, boss: User) -> None:
-        assert "Spring is set up." in self.set_up(boss, value_per_coin="0")
+        assert "Spring is set up." in self.set_up(boss, value_per_coin_micros="0")
 
         assert Campaign.objects.get().name == "Spring"
 
@@ -247,7 +247,10 @@ class TestBackOffice:
         ("changes", "field"),
         [
             ({"ends_at": "2001-01-01 00:00"}, "ends_at"),
-            ({"value_per_coin": "9999999999", "budget_coins": "1000000000"}, "value_per_coin"),
+            (
+                {"value_per_coin_micros": "9999999999", "budget_coins": "1000000000"},
+                "value_per_coin_micros",
+            ),
         ],
     )
     def test_what_is_refused_is_told_beside_its_field(

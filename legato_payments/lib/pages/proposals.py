@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from django import forms
 
 from legato_payments.lib.errors import DomainError
+from legato_payments.lib.money import MICROS
+from legato_payments.lib.pages.cells import MICRO_DIGITS
 from legato_payments.lib.pages.tables import Section
 
 TO_THE_MINUTE = "%Y-%m-%d %H:%M"
@@ -58,6 +60,23 @@ class ProposalForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
 
+    def arguments(self) -> dict[str, Any]:
+        """What was typed, as the service takes it; of a form that is valid."""
+        return dict(self.cleaned_data)
+
+    def folded(
+        self, into: str, kind: Callable[..., Any], *, but: Collection[str]
+    ) -> dict[str, Any]:
+        """The same, all fields but some as those of one object.
+
+        Args:
+            into: The argument that the object is.
+            kind: Makes it of the fields.
+        """
+        inside = {name: value for name, value in self.cleaned_data.items() if name not in but}
+        outside = {name: self.cleaned_data[name] for name in but}
+        return {into: kind(**inside), **outside}
+
     def refuse(self, refusal: DomainError) -> None:
         """Show why the service did not do it."""
         field = next((name for kind, name in self.told_at.items() if isinstance(refusal, kind)), "")
@@ -71,6 +90,19 @@ class ReasonField(forms.CharField):
         kwargs.setdefault("max_length", 200)
         kwargs.setdefault("help_text", "Kept with the change and in the audit log.")
         super().__init__(**kwargs)
+
+
+class MicrosField(forms.DecimalField):
+    """An amount of a currency that its label names; micros when it is read."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs = {"max_digits": 16, "decimal_places": MICRO_DIGITS, **kwargs}
+        super().__init__(**kwargs)
+
+    def clean(self, value: Any) -> Any:
+        """Micros, or nothing."""
+        amount = super().clean(value)
+        return None if amount is None else int(amount * MICROS)
 
 
 class StartField(forms.DateTimeField):
