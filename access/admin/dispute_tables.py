@@ -9,7 +9,7 @@ from access.queries.dispute_evidence import Known
 from access.services import dispute_losses
 from access.services.dispute_impact import Impact, Spent
 from legato_payments.lib.money import Money
-from legato_payments.lib.pages import cells, tables
+from legato_payments.lib.pages import cells, people, tables
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Section, Step, Steps, Table, number
 from payments.admin.transactions import drafted
@@ -184,7 +184,7 @@ def steps_of(dispute: Dispute) -> Steps:
 
 def _answered(dispute: Dispute) -> Step:
     if dispute.answered_at:
-        words = [cells.moment(dispute.answered_at), dispute.answered_by]
+        words = [cells.moment(dispute.answered_at), people.name_of(dispute.answered_by)]
         return Step("Answered", words, Tone.GOOD)
     if dispute.status == Status.NEEDS_RESPONSE:
         due = cells.moment(dispute.evidence_due_at)

@@ -143,7 +143,7 @@ class DisputeAdmin(RecordAdmin):
         columns.copyable("id"),
         columns.moment("opened_at", "Opened"),
         columns.moment("answered_at", "Answered"),
-        columns.text("answered_by", "Answered by"),
+        columns.person("answered_by", "Answered by"),
         columns.moment("closed_at", "Closed"),
         columns.moment("next_attempt_at", "Asked again"),
     )

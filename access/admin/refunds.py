@@ -44,7 +44,7 @@ class ContentRefundAdmin(RecordAdmin):
         number_coins,
         number_read,
         columns.words("reason"),
-        columns.text("refunded_by", "By"),
+        columns.person("refunded_by", "By"),
     ]
     list_select_related = ["entitlement"]
     search_fields = ["pk", "entitlement__user_id"]
@@ -61,7 +61,7 @@ class ContentRefundAdmin(RecordAdmin):
         columns.related("entitlement", "Right"),
         columns.related("transaction"),
         columns.moment("refunded_at"),
-        columns.text("refunded_by", "By"),
+        columns.person("refunded_by", "By"),
         columns.copyable("id"),
     )
 

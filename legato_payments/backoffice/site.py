@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from legato_payments.backoffice import dashboard
 from legato_payments.lib import clock
 from legato_payments.lib.admin import AdminSite
+from legato_payments.lib.pages import people
 
 type View = Callable[..., HttpResponse]
 
@@ -34,6 +35,7 @@ class BackofficeSite(AdminSite):
 
         @wraps(inner)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            people.forget()
             try:
                 response: HttpResponse = inner(request, *args, **kwargs)
             except PermissionDenied:

@@ -22,7 +22,7 @@ from unfold.paginator import InfinitePaginator
 from unfold.sites import UnfoldAdminSite
 from unfold.views import ChangeList
 
-from legato_payments.lib.pages import cells
+from legato_payments.lib.pages import cells, people
 from legato_payments.lib.pages.asking import Asking, actor_of
 from legato_payments.lib.pages.columns import Column
 from legato_payments.lib.pages.tables import Section
@@ -44,6 +44,9 @@ __all__ = [
     "button",
     "section_of",
 ]
+
+PEOPLE = {"actor", "maker"}
+"""Search fields with somebody in them."""
 
 type Builder = Callable[[Any], Section | None]
 type Fact = str | Column
@@ -103,7 +106,7 @@ class RecordAdmin(Asking, ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Rows that have the whole term in one of ``search_fields``.
+        """Rows that have the whole term in one of ``search_fields``; staff are found by login.
 
         Django's own search folds cases, which no index of ours serves.
         """
@@ -114,6 +117,8 @@ class RecordAdmin(Asking, ReadOnlyAdmin):
         for name in self.get_search_fields(request):
             if self._can_hold(name, term):
                 found |= Q(**{name: term})
+            if name in PEOPLE and (actor := people.actor_called(term)):
+                found |= Q(**{name: actor})
         return queryset.filter(found), False
 
     def _can_hold(self, name: str, term: str) -> bool:

@@ -75,7 +75,7 @@ RULE_FACTS = (
     columns.count("needed", "People needed"),
     state,
     columns.moment("valid_from"),
-    columns.text("created_by", "By"),
+    columns.person("created_by", "By"),
     columns.words("reason"),
 )
 

@@ -14,7 +14,7 @@ from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
 from legato_payments.lib.admin import RecordAdmin, actor_of, button
-from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages import cells, columns, people
 from legato_payments.lib.pages.asking import FormOf
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
@@ -54,7 +54,12 @@ def waiting_on(kind: str, target_id: object) -> Table | None:
     found = approval_queries.open_requests(now=clock.now())
     found = found.filter(target_type=kind, target_id=str(target_id)).order_by("id")
     rows = [
-        [cells.link(row, row.summary), row.maker, cells.moment(row.created_at), row.reason]
+        [
+            cells.link(row, row.summary),
+            people.name_of(row.maker),
+            cells.moment(row.created_at),
+            row.reason,
+        ]
         for row in found
     ]
     if not rows:
@@ -129,21 +134,21 @@ class ApprovalRequestAdmin(RecordAdmin):
         columns.words("summary", "What"),
         state,
         waits_for,
-        columns.text("maker", "By"),
+        columns.person("maker", "By"),
         age,
         number_agreed,
         columns.moment("created_at", "Proposed"),
     ]
     list_filter = ["status", "action"]
     search_fields = ["pk", "maker", "target_id"]
-    search_help_text = "Request, maker, or the id of what it is about"
+    search_help_text = "Request, login of its maker, or the id of what it is about"
     nothing_yet = "Nothing was proposed yet. Changes of prices, rates and limits come here."
     actions_detail = ["approve", "withdraw", "reject"]
 
     facts = (
         columns.words("summary", "What"),
         state,
-        columns.text("maker", "By"),
+        columns.person("maker", "By"),
         columns.words("reason"),
         age,
         number_agreed,
@@ -225,7 +230,8 @@ class ApprovalRequestAdmin(RecordAdmin):
             request,
             form,
             title=f"{verb}: {row.summary}",
-            intro=f"Proposed by {row.maker}, {age(row)} ago. Reason: {row.reason or 'none given'}",
+            intro=f"Proposed by {people.name_of(row.maker)}, {age(row)} ago."
+            f" Reason: {row.reason or 'none given'}",
             submit=verb,
             call=partial(call, request_id=row.pk),
             told=told or (lambda decided: f"{done}: {decided.summary}."),
@@ -251,7 +257,7 @@ def decisions_of(request: ApprovalRequest) -> Table:
         rows=[
             [
                 cells.moment(one.decided_at),
-                one.decided_by,
+                people.name_of(one.decided_by),
                 one.get_word_display(),
                 one.reason or cells.EMPTY,
             ]

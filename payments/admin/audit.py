@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.contrib import admin
 
 from legato_payments.lib.admin import RecordAdmin
-from legato_payments.lib.pages import cells, columns, tables
+from legato_payments.lib.pages import cells, columns, people, tables
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Section, Table
 from payments.models import AuditEntry
@@ -25,19 +25,19 @@ class AuditAdmin(RecordAdmin):
 
     list_display = [
         columns.moment("occurred_at"),
-        columns.text("actor"),
+        columns.person("actor"),
         columns.code("action"),
         words_object,
         columns.words("reason"),
     ]
     search_fields = ["pk", "actor", "object_id", "action__startswith", "request_id"]
-    search_help_text = "Actor, object, request or action"
+    search_help_text = "Login or actor, object, request or action"
     ordering = ["-id"]
     nothing_yet = "Nothing was changed yet."
 
     facts = (
         columns.moment("occurred_at"),
-        columns.text("actor"),
+        columns.person("actor"),
         columns.code("action"),
         "object_type",
         columns.copyable("object_id"),
@@ -83,7 +83,7 @@ def history_of(object_type: str, object_id: object) -> Table:
             [
                 cells.moment(entry.occurred_at),
                 cells.link(entry, entry.action),
-                entry.actor,
+                people.name_of(entry.actor),
                 entry.reason or cells.EMPTY,
             ]
             for entry in shown

@@ -163,7 +163,7 @@ class BankReceiptAdmin(RecordAdmin):
         how_matched,
         explained_as,
         columns.words("note"),
-        columns.text("decided_by", "Decided by"),
+        columns.person("decided_by", "Decided by"),
         columns.moment("decided_at", "Decided"),
         columns.copyable("id"),
     )

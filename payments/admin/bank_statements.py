@@ -85,7 +85,7 @@ class BankStatementAdmin(RecordAdmin):
         "currency",
         columns.count("line_count", "Lines"),
         number_new,
-        columns.text("imported_by", "By"),
+        columns.person("imported_by", "By"),
     ]
     list_filter = ["form", "currency"]
     search_fields = ["pk", "name", "sha256"]
@@ -103,7 +103,7 @@ class BankStatementAdmin(RecordAdmin):
         columns.money("closing_micros", "currency", "Closing balance"),
         columns.count("line_count", "Lines"),
         number_new,
-        columns.text("imported_by", "By"),
+        columns.person("imported_by", "By"),
         columns.moment("imported_at", "Imported"),
         columns.copyable("sha256", "SHA-256"),
         columns.copyable("id"),

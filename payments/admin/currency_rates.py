@@ -95,7 +95,7 @@ class RateAdmin(ShortListAdmin):
         day,
         state,
         columns.text("source"),
-        columns.text("created_by", "By"),
+        columns.person("created_by", "By"),
         columns.moment("fetched_at", "Recorded"),
         columns.words("reason"),
     ]
@@ -111,7 +111,7 @@ class RateAdmin(ShortListAdmin):
         state,
         usable_until,
         columns.text("source"),
-        columns.text("created_by", "By"),
+        columns.person("created_by", "By"),
         columns.moment("fetched_at", "Recorded"),
         columns.words("reason"),
     )

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
-from legato_payments.lib.pages import cells
+from legato_payments.lib.pages import cells, people
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Table
 from payments.models import Difference, Dispute, Purchase, Refund
@@ -32,7 +32,7 @@ def age(row: Difference) -> str:
 @admin.display(description="Owner")
 def owner(row: Difference) -> str:
     """Who looks into it."""
-    return row.owner or cells.EMPTY
+    return people.name_of(row.owner) or cells.EMPTY
 
 
 @admin.display(description="They hold more by")
@@ -114,7 +114,7 @@ def notes_of(row: Difference) -> Table:
         title="Notes",
         headings=["When", "Who", "What"],
         rows=[
-            [cells.moment(one.written_at), one.written_by, one.text]
+            [cells.moment(one.written_at), people.name_of(one.written_by), one.text]
             for one in row.notes.order_by("pk")
         ],
         empty="Nobody said anything yet.",

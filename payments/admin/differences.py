@@ -109,7 +109,7 @@ class DifferenceAdmin(RecordAdmin):
         columns.related("approval"),
         columns.related("transaction", "Correction"),
         columns.moment("closed_at", "Closed"),
-        columns.text("closed_by", "Closed by"),
+        columns.person("closed_by", "Closed by"),
         columns.copyable("id"),
     )
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from legato_payments.lib.admin import ShortListAdmin, button
 from legato_payments.lib.errors import DomainError
 from legato_payments.lib.money import Money
-from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages import cells, columns, people
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.columns import Column
 from legato_payments.lib.pages.proposals import MicrosField, ProposalForm, ReasonField
@@ -96,9 +96,10 @@ class PackageChangeForm(PackageForm):
         newest = CoinPackage.objects.select_related("current").get(pk=self.package.pk).current
         assert newest is not None
         self.data = {**dict(self.data.items()), "version": str(newest.number)}
+        whose = people.name_of(newest.created_by)
         self.add_error(
             None,
-            f"{refusal} It is at version {newest.number} now, by {newest.created_by}:"
+            f"{refusal} It is at version {newest.number} now, by {whose}:"
             f" “{newest.reason}”. Nothing was saved, and what you typed is still here. Compare it"
             f" with version {newest.number} below; save again to put yours after it.",
         )
@@ -254,7 +255,7 @@ def versions_of(package: CoinPackage) -> Table:
                 f"{version.bonus_percent} %" if version.bonus_percent else cells.EMPTY,
                 *(_price(version, currency) for currency in Currency),
                 cells.moment(version.created_at),
-                version.created_by,
+                people.name_of(version.created_by),
                 version.reason or cells.EMPTY,
             ]
             for version in versions

@@ -47,7 +47,7 @@ LIMIT_FACTS = (
     columns.count("value"),
     state,
     columns.moment("valid_from"),
-    columns.text("created_by", "By"),
+    columns.person("created_by", "By"),
     columns.words("reason"),
 )
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from legato_payments.lib import clock
 from legato_payments.lib.admin import RecordAdmin, ShortListAdmin, button
 from legato_payments.lib.ids import is_external_id
-from legato_payments.lib.pages import cells, columns, tables
+from legato_payments.lib.pages import cells, columns, people, tables
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import MicrosField, ProposalForm, ReasonField, StartField
 from legato_payments.lib.pages.tables import Section, Table, number
@@ -141,7 +141,7 @@ class CampaignAdmin(ShortListAdmin):
         columns.moment("starts_at", "Starts"),
         columns.moment("ends_at", "Ends"),
         columns.moment("created_at"),
-        columns.text("created_by", "By"),
+        columns.person("created_by", "By"),
         columns.copyable("id"),
     )
 
@@ -199,7 +199,7 @@ def grants_of(campaign: Campaign) -> Table:
             [
                 cells.link(row.transaction, cells.moment(row.granted_at)),
                 row.user_id,
-                row.granted_by,
+                people.name_of(row.granted_by),
                 f"{row.coins:,}",
             ]
             for row in shown
@@ -218,7 +218,7 @@ class PromoGrantAdmin(RecordAdmin):
         columns.text("user_id", "Reader"),
         columns.related("campaign", by="name"),
         columns.count("coins"),
-        columns.text("granted_by", "By"),
+        columns.person("granted_by", "By"),
     ]
     list_select_related = ["campaign"]
     search_fields = ["pk", "user_id"]
@@ -232,6 +232,6 @@ class PromoGrantAdmin(RecordAdmin):
         columns.count("coins"),
         columns.related("transaction"),
         columns.moment("granted_at"),
-        columns.text("granted_by", "By"),
+        columns.person("granted_by", "By"),
         columns.copyable("id"),
     )

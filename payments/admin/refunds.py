@@ -11,7 +11,7 @@ from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
 from legato_payments.lib.admin import RecordAdmin, ViewList, actor_of, button, section_of
-from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages import cells, columns, people
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Step, Steps, Table, number
@@ -134,7 +134,7 @@ class RefundAdmin(RecordAdmin):
         columns.money("value_micros", BOOK_CURRENCY, "Value of the coins"),
         "kind",
         columns.words("reason"),
-        columns.text("requested_by"),
+        columns.person("requested_by"),
         approval,
         provider,
         columns.copyable("reference", "Our reference"),
@@ -238,7 +238,7 @@ def steps_of(refund: Refund) -> Steps:
         sent = Step("At the gateway", words, Tone.GOOD if refund.gateway_id else Tone.BUSY)
     else:
         sent = Step("At the gateway", ["not asked yet"])
-    begun = [cells.moment(refund.requested_at), refund.requested_by]
+    begun = [cells.moment(refund.requested_at), people.name_of(refund.requested_by)]
     return Steps(
         title="How far it is",
         steps=[Step("Requested", begun, Tone.GOOD), sent, _last_step(refund)],

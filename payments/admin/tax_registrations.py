@@ -88,7 +88,7 @@ class TaxRegistrationAdmin(ShortListAdmin):
         columns.code("number"),
         columns.flag("is_inclusive", "Prices", yes="Tax included", no="Tax on top"),
         registered_from,
-        columns.text("created_by", "By"),
+        columns.person("created_by", "By"),
         columns.words("reason"),
     ]
     list_filter = ["jurisdiction"]
@@ -102,7 +102,7 @@ class TaxRegistrationAdmin(ShortListAdmin):
         columns.copyable("number"),
         columns.flag("is_inclusive", "Prices", yes="Tax included", no="Tax on top"),
         registered_from,
-        columns.text("created_by", "By"),
+        columns.person("created_by", "By"),
         columns.moment("created_at", "Recorded"),
         columns.words("reason"),
     )

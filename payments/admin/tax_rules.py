@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from legato_payments.lib import clock
 from legato_payments.lib.admin import ShortListAdmin, button
 from legato_payments.lib.money import MICROS
-from legato_payments.lib.pages import cells, columns
+from legato_payments.lib.pages import cells, columns, people
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import (
     FROM_APPROVAL,
@@ -167,15 +167,6 @@ def tax_number(rule: TaxRule) -> str:
     return {None: cells.EMPTY, True: "Given", False: "Missing"}[rule.has_tax_number]
 
 
-def choice(field: str, label: str = "") -> columns.Column:
-    """A field with choices, in words."""
-
-    def show(row: Any) -> str:
-        return getattr(row, f"get_{field}_display")() or cells.EMPTY
-
-    return columns.column(field, label or field.replace("_", " ").capitalize(), show)
-
-
 @admin.register(TaxRule)
 class TaxRuleAdmin(ShortListAdmin):
     """Rows are never edited: a newer one of the same code supersedes."""
@@ -183,8 +174,8 @@ class TaxRuleAdmin(ShortListAdmin):
     list_display = [
         columns.code("code"),
         "jurisdiction",
-        choice("subject", "Of"),
-        choice("kind"),
+        columns.choice("subject", "Of"),
+        columns.choice("kind"),
         what,
         number_rate,
         number_threshold,
@@ -204,27 +195,27 @@ class TaxRuleAdmin(ShortListAdmin):
         rule_state,
         "jurisdiction",
         columns.text("owed_to", "Owed to"),
-        choice("subject", "Of"),
-        choice("kind"),
-        choice("payer", "Who pays or sells"),
-        choice("payee_residence", "Where the payee lives"),
+        columns.choice("subject", "Of"),
+        columns.choice("kind"),
+        columns.choice("payer", "Who pays or sells"),
+        columns.choice("payee_residence", "Where the payee lives"),
         columns.text("payee_country", "Country of the payee"),
-        choice("payee_type", "The payee is"),
-        choice("form_on_file", "Form on file"),
+        columns.choice("payee_type", "The payee is"),
+        columns.choice("form_on_file", "Form on file"),
         tax_number,
-        choice("item"),
+        columns.choice("item"),
         columns.flag("domestic_source_only", "Only what readers there paid"),
         columns.text("tax_name", "Name on receipts"),
         number_rate,
         number_threshold,
-        choice("threshold_basis", "How the limit counts"),
+        columns.choice("threshold_basis", "How the limit counts"),
         columns.text("form", "What is filed"),
         first_day,
         last_day,
         columns.state("certainty", TONES),
         columns.words("source"),
         columns.words("note"),
-        columns.text("created_by", "By"),
+        columns.person("created_by", "By"),
         columns.moment("created_at", "Recorded"),
         columns.words("reason"),
     )
@@ -287,7 +278,7 @@ def history_of_rule(rule: TaxRule) -> Table:
                 number_threshold(row),
                 "Yes" if row.is_active else "No",
                 row.source,
-                row.created_by,
+                people.name_of(row.created_by),
             ]
             for row in rows
         ],

@@ -75,7 +75,7 @@ class TransactionAdmin(RecordAdmin):
         state,
         moved,
         reader,
-        columns.text("actor"),
+        columns.person("actor"),
     ]
     list_filter = ["kind"]
     list_select_related = ["reversed_by"]
@@ -92,7 +92,7 @@ class TransactionAdmin(RecordAdmin):
         columns.moment("occurred_at"),
         columns.moment("recorded_at"),
         source,
-        columns.text("actor"),
+        columns.person("actor"),
         columns.copyable("id"),
         columns.copyable("idempotency_key"),
         columns.decimal("fx_rate", "Per US dollar"),

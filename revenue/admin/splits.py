@@ -110,7 +110,7 @@ RULE_FACTS = (
     state,
     columns.flag("is_override", "Outside the band", yes="Yes, by override"),
     columns.moment("valid_from"),
-    columns.text("created_by", "By"),
+    columns.person("created_by", "By"),
     columns.words("reason"),
 )
 
@@ -185,7 +185,7 @@ TERMS_FACTS = (
     columns.count("new_writer_days", "New for, days"),
     state,
     columns.moment("valid_from"),
-    columns.text("created_by", "By"),
+    columns.person("created_by", "By"),
     columns.words("reason"),
 )
 

@@ -1,11 +1,23 @@
 """Finding and reading: search by whole values, amounts and persons as people may see them"""
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
-from payments.models import Account, CoinBalance, Customer, Purchase, SandboxCharge, WebhookEvent
+from payments.models import (
+    Account,
+    AuditEntry,
+    CoinBalance,
+    Customer,
+    Purchase,
+    SandboxCharge,
+    WebhookEvent,
+)
+from payments.services import packages
+from tests import factories
 from tests.backoffice.conftest import ClientOf
 from tests.backoffice.test_transaction_page import tables_of
 from tests.factories import READER
@@ -122,3 +134,22 @@ def test_the_overview_keeps_currencies_apart(boss: Client) -> None:
         ["USD", "3", "7,650", "49.97 USD", "2.36 USD"],
     ]
     assert "As of " in html
+
+
+def test_staff_are_shown_and_found_by_their_login(boss: Client, superuser: User) -> None:
+    package = factories.package("Reader Pack")
+    packages.change(
+        package_id=package.pk,
+        expected_version=package.versions.count(),
+        is_active=False,
+        actor=f"staff:{superuser.pk}",
+        now=clock.now(),
+    )
+
+    shown = boss.get(cells.page_of(package)).content.decode()
+    found_by = boss.get(cells.listing(AuditEntry), {"q": superuser.username})
+
+    assert tables_of(shown)["Audit"][1][2] == superuser.username
+    assert f"staff:{superuser.pk}" not in shown
+    rows = found_by.context["cl"].result_list
+    assert {row.actor for row in rows} == {f"staff:{superuser.pk}"}

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
-from legato_payments.lib.pages import cells
+from legato_payments.lib.pages import cells, people
 from legato_payments.lib.pages.cells import Tone
 
 type Column = Callable[[Any], str]
@@ -92,6 +92,24 @@ def text(field: str, label: str = "") -> Column:
     return column(
         field, label or _words(field), lambda row: str(getattr(row, field) or cells.EMPTY)
     )
+
+
+def person(field: str, label: str = "") -> Column:
+    """Whoever did something: staff by their login."""
+    return column(
+        field,
+        label or _words(field),
+        lambda row: people.name_of(getattr(row, field)) or cells.EMPTY,
+    )
+
+
+def choice(field: str, label: str = "") -> Column:
+    """A field with choices, in words."""
+
+    def show(row: Any) -> str:
+        return getattr(row, f"get_{field}_display")() or cells.EMPTY
+
+    return column(field, label or _words(field), show)
 
 
 def words(field: str, label: str = "") -> Column:
