@@ -14,6 +14,7 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import action
 from unfold.enums import ActionVariant
@@ -129,6 +130,16 @@ class RecordAdmin(Asking, ReadOnlyAdmin):
         except ValidationError:
             return False  # no uuid, no number
         return True
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, called by what it lists, not by what one is to do with it."""
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        response: HttpResponse = super().changelist_view(
+            request, {**title, **(extra_context or {})}
+        )
+        return response
 
     def sections(self, obj: Any) -> Iterable[Section]:  # noqa: ARG002
         """What stands below the facts; nothing unless a page has more to say."""

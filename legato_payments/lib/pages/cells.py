@@ -81,14 +81,15 @@ def decimal(number: Decimal | None) -> str:
 
 
 def moment(when: datetime | None) -> str:
-    """A time to the second, with its zone: ``2026-11-02 12:00:00 UTC``."""
+    """A time with its zone: ``2026-11-02 12:00:00 UTC``, in lists to the minute."""
     if when is None:
         return EMPTY
     utc = when.astimezone(UTC)
     return format_html(
-        '<time class="bo-time" datetime="{}">{}</time>',
+        '<time class="bo-time" datetime="{}">{}<span class="bo-seconds">{}</span> UTC</time>',
         utc.isoformat(timespec="seconds"),
-        utc.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        f"{utc:%Y-%m-%d %H:%M}",
+        f"{utc::%S}",
     )
 
 
@@ -110,8 +111,11 @@ def in_force(*, counts: bool, valid_from: datetime, now: datetime) -> str:
 
 
 def code(text: object) -> str:
-    """An id or reference, which people copy: never wrapped, every character told apart."""
-    return format_html('<code class="bo-code">{}</code>', text) if text else EMPTY
+    """An id or reference, which people copy: never wrapped, every character told apart.
+
+    Lists cut a long one; it is shown whole when pointed at, and copied whole.
+    """
+    return format_html('<code class="bo-code" title="{0}">{0}</code>', text) if text else EMPTY
 
 
 def copyable(text: object) -> str:
