@@ -84,7 +84,7 @@ def due(dispute: Dispute) -> str:
         return cells.EMPTY
     now = clock.now()
     if when <= now:
-        mark = cells.mark(f"late since {timesince(when, now)}", Tone.BAD)
+        mark = cells.mark(f"{timesince(when, now)} late", Tone.BAD)
     else:
         tone = Tone.BAD if when - now < timedelta(days=1) else Tone.WARN
         soon = tone if when - now < DUE_SOON else Tone.PLAIN
@@ -138,7 +138,7 @@ class DisputeAdmin(RecordAdmin):
         fees,
         columns.words("reason"),
         policy,
-        "provider",
+        columns.choice("provider", "Gateway"),
         columns.copyable("gateway_id", "Gateway's id"),
         columns.copyable("id"),
         columns.moment("opened_at", "Opened"),

@@ -49,7 +49,7 @@ class EntitlementAdmin(RecordAdmin):
         "ground",
         state,
         columns.count("coins", "Coins paid"),
-        columns.related("transaction"),
+        columns.related("transaction", by="get_kind_display"),
         columns.moment("granted_at"),
         columns.moment("expires_at"),
         columns.moment("revoked_at"),

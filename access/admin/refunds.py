@@ -59,7 +59,7 @@ class ContentRefundAdmin(RecordAdmin):
         number_read,
         columns.words("reason"),
         columns.related("entitlement", "Right"),
-        columns.related("transaction"),
+        columns.related("transaction", by="get_kind_display"),
         columns.moment("refunded_at"),
         columns.person("refunded_by", "By"),
         columns.copyable("id"),
@@ -87,7 +87,7 @@ class CoinGiftAdmin(RecordAdmin):
         columns.text("recipient_id", "To"),
         columns.count("coins"),
         columns.words("message"),
-        columns.related("transaction"),
+        columns.related("transaction", by="get_kind_display"),
         columns.moment("given_at"),
         columns.copyable("id"),
     )

@@ -35,7 +35,7 @@ class TipAdmin(RecordAdmin):
         columns.count("coins"),
         columns.words("message"),
         columns.code("content_id", "Content"),
-        columns.related("transaction"),
+        columns.related("transaction", by="get_kind_display"),
         columns.moment("sent_at"),
         columns.copyable("id"),
     )

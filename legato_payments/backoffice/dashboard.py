@@ -155,13 +155,12 @@ def _outcomes(now: datetime) -> list[Card]:
 
 
 def _webhooks(work: money_in.WebhooksToDo) -> list[Card]:
-    status = WebhookEvent.Status
     return [
         Card(
             "Failed webhooks",
             f"{work.failed:,}",
             f"given up after many tries; {work.waiting:,} wait for their turn",
-            cells.listing(WebhookEvent, f"status__exact={status.FAILED}"),
+            cells.listing(WebhookEvent, "view=failed"),
             Tone.BAD if work.failed else Tone.GOOD,
         )
     ]

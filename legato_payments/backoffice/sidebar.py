@@ -11,12 +11,12 @@ from django.urls import reverse
 
 from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
-from payments.models import Difference, Purchase
+from payments.models import Purchase
 from payments.queries import approvals, overview
 
 QUARANTINED = f"status__exact={Purchase.Status.QUARANTINED}"
 OPEN_RECEIPTS = "state=open"
-OPEN = f"status__exact={Difference.Status.OPEN}"
+OPEN = "queue=open"
 
 
 @dataclass(frozen=True, slots=True)

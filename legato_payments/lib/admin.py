@@ -30,6 +30,7 @@ from legato_payments.lib.pages.tables import Section
 from legato_payments.lib.pages.views import SavedViews
 
 __all__ = [
+    "VIEWS",
     "AdminPasswordChangeForm",
     "AdminSite",
     "ChangeList",
@@ -45,6 +46,9 @@ __all__ = [
     "button",
     "section_of",
 ]
+
+VIEWS = "admin/views.html"
+"""The ``list_before_template`` of a list with saved views among its filters."""
 
 PEOPLE = {"actor", "maker"}
 """Search fields with somebody in them."""
@@ -103,6 +107,10 @@ class RecordAdmin(Asking, ReadOnlyAdmin):
         cls.readonly_fields = tuple(
             fact for row in cls.facts for fact in (row if isinstance(row, tuple) else (row,))
         )
+
+    def get_changelist(self, *_: Any, **__: Any) -> type[ChangeList]:
+        """With links to its saved views, where it has some."""
+        return ViewList if self.list_before_template == VIEWS else ChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

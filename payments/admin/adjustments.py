@@ -57,7 +57,7 @@ class AdjustmentAdmin(RecordAdmin):
         columns.count("coins"),
         columns.money("value_micros", BOOK_CURRENCY, "Value"),
         columns.words("reason"),
-        columns.related("transaction"),
+        columns.related("transaction", by="get_kind_display"),
         columns.related("approval"),
         columns.moment("adjusted_at"),
         columns.copyable("id"),

@@ -1,6 +1,7 @@
 """What waits for another person, and the buttons by which that person decides."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -13,12 +14,13 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import VIEWS, RecordAdmin, actor_of, button
 from legato_payments.lib.pages import cells, columns, people
 from legato_payments.lib.pages.asking import FormOf
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table
+from legato_payments.lib.pages.views import SavedViews, View
 from payments import approvals, audit
 from payments.admin.audit import compared, history_of
 from payments.models import ApprovalDecision, ApprovalRequest
@@ -126,6 +128,23 @@ def number_amount(request: ApprovalRequest) -> str:
     return cells.amount(request.amount_micros, request.currency)
 
 
+class ApprovalViews(SavedViews):
+    """What is still to be decided, and by whom."""
+
+    views = (View("open", "Open", lambda _now: Q(status=Status.PENDING)),)
+
+    def views_of(self, request: HttpRequest) -> list[View]:
+        """What this person can decide, and what this person asked for."""
+
+        def mine(now: datetime) -> Q:
+            return Q(pk__in=approval_queries.waiting_for(request.user, now=now).values("pk"))
+
+        def own(_now: datetime) -> Q:
+            return Q(maker=actor_of(request), status=Status.PENDING)
+
+        return [View("mine", "Waiting for me", mine), View("own", "Proposed by me", own)]
+
+
 @admin.register(ApprovalRequest)
 class ApprovalRequestAdmin(RecordAdmin):
     """Requests, those that the person can decide first."""
@@ -139,7 +158,8 @@ class ApprovalRequestAdmin(RecordAdmin):
         number_agreed,
         columns.moment("created_at", "Proposed"),
     ]
-    list_filter = ["status", "action"]
+    list_before_template = VIEWS
+    list_filter = [ApprovalViews, "status", "action"]
     search_fields = ["pk", "maker", "target_id"]
     search_help_text = "Request, login of its maker, or the id of what it is about"
     nothing_yet = "Nothing was proposed yet. Changes of prices, rates and limits come here."

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, Q
@@ -10,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, ViewList, button
+from legato_payments.lib.admin import VIEWS, RecordAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
@@ -72,7 +71,7 @@ def about(attempt: Attempt) -> str:
     if model is None:
         return words
     row = model._default_manager.filter(pk=attempt.object_id).first()  # noqa: SLF001
-    return cells.link(row, words) if row else words
+    return cells.link(row) if row else words
 
 
 @admin.display(description="Age")
@@ -89,14 +88,14 @@ class AttemptAdmin(RecordAdmin):
         columns.moment("created_at", "First asked"),
         columns.text("operation"),
         columns.state("state", TONES),
-        "provider",
+        columns.choice("provider", "Gateway"),
         age,
         columns.count("tries"),
         columns.code("reference"),
         columns.words("error"),
     ]
     list_filter = [AttemptViews, "state", "provider"]
-    list_before_template = "admin/views.html"
+    list_before_template = VIEWS
     search_fields = ["object_id", "reference", "key"]
     search_help_text = "Our reference, the key, or the id of what it is about"
     ordering = ["-id"]
@@ -109,7 +108,7 @@ class AttemptAdmin(RecordAdmin):
         columns.text("operation"),
         columns.state("state", TONES),
         about,
-        "provider",
+        columns.choice("provider", "Gateway"),
         columns.count("tries"),
         columns.words("error"),
         columns.moment("created_at", "First asked"),
@@ -121,10 +120,6 @@ class AttemptAdmin(RecordAdmin):
         columns.copyable("request_hash", "SHA-256 of what was asked"),
         columns.words("note", "Explained"),
     )
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ViewList]:
-        """The list with its saved views."""
-        return ViewList
 
     def usable(self, request: HttpRequest, row: Attempt) -> set[str]:
         """Only what nobody knows is explained."""

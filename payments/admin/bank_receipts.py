@@ -6,21 +6,25 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Abs
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib.admin import RecordAdmin, button
+from legato_payments.lib.admin import VIEWS, RecordAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.asking import FormOf
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table, number
+from legato_payments.lib.pages.views import SavedViews, View
 from payments.admin.audit import history_of
 from payments.models import BankReceipt, Settlement
 from payments.services import bank_receipts
 
 CHOICES = 50
+
+
+amount = columns.money("amount_micros", "currency", "Amount")
 
 
 class MatchForm(ProposalForm):
@@ -44,7 +48,7 @@ class MatchForm(ProposalForm):
     def __init__(self, *, candidates: QuerySet[Settlement], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.fields["settlement_id"].choices = [  # type: ignore[attr-defined]
-            (str(row.pk), f"{row.gateway_id}: {cells.amount(row.amount_micros, row.currency)}")
+            (str(row.pk), f"{amount(row)}, arrives {row.arrives_on}, {row.gateway_id}")
             for row in candidates
         ]
 
@@ -105,28 +109,16 @@ def statement(receipt: BankReceipt) -> str:
     return cells.link(receipt.statement)
 
 
-class State(admin.SimpleListFilter):
+class State(SavedViews):
     """Lines by what is known of them."""
 
     title = "state"
     parameter_name = "state"
-
-    def lookups(self, *_: Any) -> list[tuple[str, str]]:
-        """The three of them."""
-        return [("open", "Open"), ("matched", "Matched"), ("explained", "Explained")]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[BankReceipt]
-    ) -> QuerySet[BankReceipt]:
-        """Those in one state."""
-        match self.value():
-            case "open":
-                return queryset.filter(settlement=None, explained_as="")
-            case "matched":
-                return queryset.exclude(settlement=None)
-            case "explained":
-                return queryset.exclude(explained_as="")
-        return queryset
+    views = (
+        View("open", "Open", lambda _now: Q(settlement=None, explained_as="")),
+        View("matched", "Matched", lambda _now: ~Q(settlement=None), is_counted=False),
+        View("explained", "Explained", lambda _now: ~Q(explained_as=""), is_counted=False),
+    )
 
 
 @admin.register(BankReceipt)
@@ -142,6 +134,7 @@ class BankReceiptAdmin(RecordAdmin):
         columns.related("settlement", by="gateway_id"),
         columns.words("note"),
     ]
+    list_before_template = VIEWS
     list_filter = [State, "matched", "explained_as", "currency"]
     list_select_related = ["settlement", "statement"]
     search_fields = ["pk", "reference"]

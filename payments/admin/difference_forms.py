@@ -63,6 +63,7 @@ class MatchForm(WordsForm):
     other = forms.RegexField(
         regex=r"^((purchase|refund|dispute|transaction):)?[0-9A-Fa-f-]{32,36}\Z",
         label="With",
+        error_messages={"invalid": "Neither the id of a difference, nor a kind of ours and an id."},
         help_text="The id of another difference, or purchase:, refund:, dispute: or transaction:"
         " and its id.",
     )

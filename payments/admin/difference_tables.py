@@ -1,17 +1,34 @@
 """What a difference is, and what stands beside it: both sides, what may match, notes."""
 
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
+from legato_payments.lib.money import Money
 from legato_payments.lib.pages import cells, people
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Table
-from payments.models import Difference, Dispute, Purchase, Refund
+from payments.models import Difference, Dispute, Purchase, Refund, Transaction
 from payments.models.reconciliation import LONG_OPEN
 from payments.queries import differences as difference_queries
 
-OBJECTS = {"purchase": Purchase, "refund": Refund, "dispute": Dispute}
+OBJECTS: Mapping[str, type[Purchase | Refund | Dispute | Transaction]] = {
+    "purchase": Purchase,
+    "refund": Refund,
+    "dispute": Dispute,
+    "transaction": Transaction,
+}
+
+FIRST = ("status", "booked", "asked for", "kind", "amount", "gross", "fee")
+"""What people look at first. JSON keeps no order."""
+
+AMOUNTS = ("gross", "fee")
+STATES = ("status", "booked", "kind", "asked for")
+LABELS = {"about": "The gateway's id", "words": "Description", "line": "Line of the gateway"}
 
 
 @admin.display(description="State")
@@ -35,7 +52,7 @@ def owner(row: Difference) -> str:
     return people.name_of(row.owner) or cells.EMPTY
 
 
-@admin.display(description="They hold more by")
+@admin.display(description="Gateway less books")
 def number_gap(row: Difference) -> str:
     """What the gateway holds for us beyond our books."""
     if row.gap_micros is None:
@@ -43,7 +60,7 @@ def number_gap(row: Difference) -> str:
     return cells.amount(row.gap_micros, row.currency)
 
 
-@admin.display(description="Class")
+@admin.display(description="What differs")
 def kind(row: Difference) -> str:
     """In what they differ."""
     return f"{row.get_subject_display()}: {row.get_kind_display().lower()}"
@@ -52,17 +69,20 @@ def kind(row: Difference) -> str:
 @admin.display(description="Ours")
 def our_object(row: Difference) -> str:
     """The row of ours that it is about."""
-    model = OBJECTS.get(row.object_type)
-    found = model._default_manager.filter(pk=row.object_id).first() if model else None  # noqa: SLF001
-    if found is None:
-        return f"{row.object_type} {row.object_id}".strip() or cells.EMPTY
-    return cells.link(found)
+    found = _found(row.object_type, row.object_id)
+    return (
+        cells.link(found) if found else f"{row.object_type} {row.object_id}".strip() or cells.EMPTY
+    )
 
 
 @admin.display(description="Matched with")
 def matched_with(row: Difference) -> str:
     """What makes up for it."""
-    return cells.link(row.matched_with) if row.matched_with else row.matched_object or cells.EMPTY
+    if row.matched_with:
+        return cells.link(row.matched_with)
+    kind_of, _, object_id = row.matched_object.partition(":")
+    found = _found(kind_of, object_id)
+    return cells.link(found) if found else row.matched_object or cells.EMPTY
 
 
 @admin.display(description="Explanation")
@@ -75,24 +95,53 @@ def both_sides(row: Difference) -> Table:
     """What we have beside what the gateway has; where they differ is marked."""
     ours, theirs = row.ours or {}, row.theirs or {}
     rows = []
-    for name in dict.fromkeys([*ours, *theirs]):
+    for name in _in_order({**ours, **theirs}):
         here, there = ours.get(name), theirs.get(name)
         is_other = here is not None and there is not None and here != there
         rows.append(
             [
-                name,
-                cells.plain(here),
-                cells.plain(there),
+                LABELS.get(name, name[:1].upper() + name[1:]),
+                _told(name, ours),
+                _told(name, theirs),
                 cells.mark("differs", Tone.WARN) if is_other else "",
             ]
         )
-    missing = "our books" if row.ours is None else "the gateway" if row.theirs is None else ""
+    missing = "in our books" if row.ours is None else "at the gateway" if row.theirs is None else ""
     return Table(
         title="Both sides",
         headings=["What", "Ours", "Theirs", ""],
         rows=rows,
-        note=f"There is nothing in {missing}." if missing else "",
+        note=f"There is nothing {missing}." if missing else "",
     )
+
+
+def _in_order(names: Collection[str]) -> Iterator[str]:
+    """What people look at first, then the rest; amounts tell their currency themselves."""
+    yield from (name for name in FIRST if name in names)
+    hidden = {*FIRST, *(["currency"] if "gross" in names else [])}
+    yield from (name for name in names if name not in hidden)
+
+
+def _told(name: str, side: Mapping[str, Any]) -> str:
+    """One member of a side: amounts with their currency, states in words, rows as links."""
+    value = side.get(name)
+    if not isinstance(value, str) or not value:
+        return cells.plain(value)
+    if name in AMOUNTS and "currency" in side:
+        return str(Money.parse(value, side["currency"]))
+    if name in STATES:
+        return value.replace("_", " ").capitalize()
+    found = _found(name, value)
+    return cells.link(found) if found else value
+
+
+def _found(kind: str, object_id: str) -> Purchase | Refund | Dispute | Transaction | None:
+    """The row of ours, if that is what it is and not the gateway's id."""
+    model = OBJECTS.get(kind)
+    try:
+        return model._default_manager.filter(pk=object_id).first() if model else None  # noqa: SLF001
+    except ValidationError:
+        return None
 
 
 def may_match(row: Difference) -> Table:

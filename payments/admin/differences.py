@@ -5,15 +5,16 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of, button
+from legato_payments.lib.admin import VIEWS, RecordAdmin, actor_of, button
 from legato_payments.lib.money import Money
 from legato_payments.lib.pages import columns
 from legato_payments.lib.pages.asking import FormOf
 from legato_payments.lib.pages.proposals import ProposalForm
 from legato_payments.lib.pages.tables import Section
+from legato_payments.lib.pages.views import SavedViews, View
 from payments.admin.approvals import or_waiting, waiting_on
 from payments.admin.audit import history_of
 from payments.admin.difference_forms import (
@@ -38,35 +39,38 @@ from payments.admin.difference_tables import (
 )
 from payments.enums import Currency
 from payments.models import Difference
+from payments.models.reconciliation import LONG_OPEN
 from payments.queries import differences as difference_queries
 from payments.services import differences, gateway_corrections, reconciliation_again
 
 Status = Difference.Status
+OPEN = Q(status=Status.OPEN)
 
 
-class Queue(admin.SimpleListFilter):
+class Queue(SavedViews):
     """What somebody has to look at."""
 
-    title = "queue"
     parameter_name = "queue"
+    views = (
+        View("open", "Open", lambda _now: OPEN),
+        View("old", "Over 48 h", lambda now: OPEN & Q(first_seen_at__lte=now - LONG_OPEN)),
+        View("nobody", "Nobody's", lambda _now: OPEN & Q(owner="")),
+    )
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Open, mine, and those that have waited for too long."""
-        return [("open", "Open"), ("mine", "Mine"), ("nobody", "Nobody's"), ("old", "Over 48 h")]
+    def views_of(self, request: HttpRequest) -> list[View]:
+        """Those that the person looks into."""
+        return [View("mine", "Mine", lambda _now: OPEN & Q(owner=actor_of(request)))]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """The rows of the queue."""
-        match self.value():
-            case "open":
-                return queryset.open()
-            case "mine":
-                return queryset.open().filter(owner=actor_of(request))
-            case "nobody":
-                return queryset.open().filter(owner="")
-            case "old":
-                return queryset.long_open(clock.now())
-            case _:
-                return queryset
+
+CLOSING = (
+    columns.moment("closed_at", "Closed"),
+    columns.person("closed_by", "Closed by"),
+    explanation,
+    matched_with,
+    columns.related("approval"),
+    columns.related("transaction", "Correction", by="get_kind_display"),
+)
+"""How a difference was closed."""
 
 
 @admin.register(Difference)
@@ -74,16 +78,16 @@ class DifferenceAdmin(RecordAdmin):
     """Differences: nothing is deleted, each is closed once."""
 
     list_display = [
-        columns.moment("first_seen_at", "First seen"),
         kind,
-        state,
-        "provider",
-        columns.text("day"),
         number_gap,
-        columns.code("reference"),
+        state,
         age,
         owner,
+        columns.choice("provider", "Gateway"),
+        columns.text("day", "Day (UTC)"),
+        columns.code("reference"),
     ]
+    list_before_template = VIEWS
     list_filter = [Queue, "status", "kind", "subject", "provider"]
     search_fields = ["pk", "reference", "gateway_id", "object_id"]
     search_help_text = "Id, our reference, the gateway's id, or the id of ours it is about"
@@ -94,24 +98,24 @@ class DifferenceAdmin(RecordAdmin):
     facts = (
         kind,
         state,
-        "provider",
-        columns.text("day", "Day (UTC)"),
         number_gap,
         our_object,
+        columns.choice("provider", "Gateway"),
+        columns.text("day", "Day (UTC)"),
         columns.copyable("reference", "Our reference"),
         columns.copyable("gateway_id", "Gateway's id"),
         age,
         owner,
         columns.moment("first_seen_at", "First seen"),
         columns.moment("last_seen_at", "Last seen"),
-        explanation,
-        matched_with,
-        columns.related("approval"),
-        columns.related("transaction", "Correction"),
-        columns.moment("closed_at", "Closed"),
-        columns.person("closed_by", "Closed by"),
         columns.copyable("id"),
+        *CLOSING,
     )
+
+    def get_fields(self, request: HttpRequest, obj: Difference | None = None) -> list[Any]:
+        """How it was closed, once it is."""
+        is_open = obj is not None and obj.status == Status.OPEN
+        return [fact for fact in self.facts if not (is_open and fact in CLOSING)]
 
     def sections(self, obj: Difference) -> Iterator[Section]:
         """Both sides, what may match, what people said."""

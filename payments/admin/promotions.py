@@ -230,7 +230,7 @@ class PromoGrantAdmin(RecordAdmin):
         columns.text("user_id", "Reader"),
         columns.related("campaign", by="name"),
         columns.count("coins"),
-        columns.related("transaction"),
+        columns.related("transaction", by="get_kind_display"),
         columns.moment("granted_at"),
         columns.person("granted_by", "By"),
         columns.copyable("id"),

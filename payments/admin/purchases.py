@@ -108,11 +108,11 @@ class PurchaseAdmin(RecordAdmin):
 
     list_display = [
         columns.moment("created_at", "Started"),
-        "user_id",
+        columns.text("user_id", "Reader"),
         columns.state("status", TONES),
         columns.money("total_micros", "currency", "Total"),
         number_coins,
-        "provider",
+        columns.choice("provider", "Gateway"),
         columns.code("reference"),
     ]
     list_filter = ["status", "provider", "currency", "evidence_conflicts"]
@@ -124,7 +124,7 @@ class PurchaseAdmin(RecordAdmin):
     facts = (
         columns.state("status", TONES),
         what_went_wrong,
-        "user_id",
+        columns.text("user_id", "Reader"),
         package,
         coins_and_bonus,
         columns.money("price_micros", "currency", "Price before tax"),
@@ -138,7 +138,7 @@ class PurchaseAdmin(RecordAdmin):
         place,
         evidence,
         columns.state("tax_ground", {}, "Sales tax"),
-        "provider",
+        columns.choice("provider", "Gateway"),
         columns.copyable("reference", "Our reference"),
         columns.copyable("gateway_id", "Gateway's id"),
         columns.copyable("id"),
@@ -147,7 +147,7 @@ class PurchaseAdmin(RecordAdmin):
         columns.moment("created_at", "Started"),
         columns.moment("expires_at"),
         columns.moment("settled_at"),
-        columns.related("transaction"),
+        columns.related("transaction", by="get_kind_display"),
         columns.moment("next_attempt_at", "Asked again"),
         columns.count("attempts", "Times asked"),
     )

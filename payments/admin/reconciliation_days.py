@@ -1,10 +1,11 @@
 """Both books of each gateway, day by day."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
@@ -45,7 +46,7 @@ def number_difference(row: ReconciliationDay) -> str:
 
 @admin.display(description="Open")
 def number_open(row: ReconciliationDay) -> str:
-    """Differences of that gateway and day."""
+    """Differences of that gateway, day and currency."""
     count = getattr(row, "open_differences", 0)
     return cells.mark(f"{count:,}", Tone.WARN) if count else "0"
 
@@ -56,10 +57,10 @@ class ReconciliationDayAdmin(RecordAdmin):
 
     list_display = [
         columns.text("day", "Day (UTC)"),
-        "provider",
+        columns.choice("provider", "Gateway"),
         columns.text("currency"),
-        columns.money("their_net_micros", "currency", "Gateway"),
-        columns.money("our_net_micros", "currency", "Our books"),
+        columns.money("their_net_micros", "currency", "Gateway says"),
+        columns.money("our_net_micros", "currency", "Our books say"),
         columns.money("elsewhere_micros", "currency", "Elsewhere"),
         number_difference,
         columns.count("matched"),
@@ -75,7 +76,7 @@ class ReconciliationDayAdmin(RecordAdmin):
 
     facts = (
         columns.text("day", "Day (UTC)"),
-        "provider",
+        columns.choice("provider", "Gateway"),
         columns.text("currency"),
         columns.money("their_gross_micros", "currency", "Gateway: moved"),
         columns.money("their_fee_micros", "currency", "Gateway: fees"),
@@ -94,7 +95,9 @@ class ReconciliationDayAdmin(RecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReconciliationDay]:
         """With how many differences are open, and when it was compared."""
         rows: QuerySet[ReconciliationDay] = super().get_queryset(request)
-        found = Difference.objects.open().filter(provider=OuterRef("provider"), day=OuterRef("day"))
+        found = Difference.objects.open().filter(
+            of_currency(OuterRef("currency")), provider=OuterRef("provider"), day=OuterRef("day")
+        )
         counted = found.order_by().values("day").annotate(rows=Count("pk")).values("rows")
         return rows.annotate(
             open_differences=Coalesce(Subquery(counted), 0), compared_at=F("run__started_at")
@@ -122,9 +125,19 @@ class ReconciliationDayAdmin(RecordAdmin):
         )
 
 
+def of_currency(currency: Any) -> Q:
+    """Differences in a currency, and those about no amount, which count for each."""
+    return Q(currency=currency) | Q(currency="")
+
+
+def of_day(day: ReconciliationDay) -> QuerySet[Difference]:
+    """Differences of a gateway, a day and a currency."""
+    return Difference.objects.filter(of_currency(day.currency), provider=day.provider, day=day.day)
+
+
 def by_class(day: ReconciliationDay) -> Table:
-    """How many differences of each class the gateway has on that day, open and closed."""
-    found = Difference.objects.filter(provider=day.provider, day=day.day).values("kind", "status")
+    """How many differences of each class there are, open and closed."""
+    found = of_day(day).values("kind", "status")
     rows = found.order_by("kind", "status").annotate(rows=Count("pk"))
     counts = {(row["kind"], row["status"]): row["rows"] for row in rows}
     return Table(
@@ -139,17 +152,17 @@ def by_class(day: ReconciliationDay) -> Table:
             for kind in Difference.Kind
             if any((kind, status) in counts for status in Difference.Status)
         ],
-        empty="None in any currency.",
+        empty=f"None in {day.currency}.",
     )
 
 
 def differences_of(day: ReconciliationDay) -> Table:
-    """The newest differences of that gateway and day."""
-    found = Difference.objects.filter(provider=day.provider, day=day.day).order_by("status", "-pk")
+    """The newest of them."""
+    found = of_day(day).order_by("status", "-pk")
     shown, note = tables.newest(found[: SHOWN + 1], SHOWN)
     return Table(
         title="Differences",
-        headings=["What", "Class", "State", number("They hold more by"), "Age"],
+        headings=["What", "Class", "State", number("Gateway less books"), "Age"],
         rows=[
             [
                 cells.link(row),

@@ -144,7 +144,7 @@ class RefundAdmin(RecordAdmin):
         columns.moment("completed_at"),
         age,
         columns.moment("next_attempt_at", "Asked again"),
-        columns.related("transaction"),
+        columns.related("transaction", by="get_kind_display"),
     )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ViewList]:

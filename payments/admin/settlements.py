@@ -1,17 +1,17 @@
 """Settlements: what gateways sent to our bank, by their word, by their lines, and by the bank's."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin
+from legato_payments.lib.admin import VIEWS, RecordAdmin
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Section, Table, number
+from legato_payments.lib.pages.views import SavedViews, View
 from payments.admin.audit import history_of
 from payments.models import Settlement
 from payments.queries import settlements
@@ -30,8 +30,10 @@ TONES = {
 @admin.display(description="At the bank")
 def at_the_bank(settlement: Settlement) -> str:
     """What our statements show of it."""
-    if settlements.is_overdue(settlement, on=clock.now().date()):
-        return cells.mark("Overdue", Tone.BAD)
+    today = clock.now().date()
+    if settlements.is_overdue(settlement, on=today):
+        days = (today - settlement.arrives_on).days
+        return cells.mark(f"Overdue, {days:,} days", Tone.BAD)
     if settlement.has_come_back:
         return cells.mark("Came back", Tone.PLAIN)
     if settlement.has_arrived:
@@ -55,27 +57,22 @@ def arrives_on(settlement: Settlement) -> str:
     return settlement.arrives_on.isoformat()
 
 
-class ToLookAt(admin.SimpleListFilter):
+class ToLookAt(SavedViews):
     """What a person should look at."""
 
-    title = "to look at"
     parameter_name = "look"
-
-    def lookups(self, *_: Any) -> list[tuple[str, str]]:
-        """Two lists."""
-        return [("bank", "Overdue at the bank"), ("lines", "Lines differ")]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Settlement]
-    ) -> QuerySet[Settlement]:
-        """The rows of one list."""
-        match self.value():
-            case "bank":
-                late = settlements.overdue(on=clock.now().date())
-                return queryset.filter(pk__in=late.values("pk"))
-            case "lines":
-                return queryset.filter(pk__in=Settlement.objects.with_other_lines().values("pk"))
-        return queryset
+    views = (
+        View(
+            "bank",
+            "Overdue at the bank",
+            lambda now: Q(pk__in=settlements.overdue(on=now.date()).values("pk")),
+        ),
+        View(
+            "lines",
+            "Lines differ",
+            lambda _now: Q(pk__in=Settlement.objects.with_other_lines().values("pk")),
+        ),
+    )
 
 
 @admin.register(Settlement)
@@ -84,7 +81,7 @@ class SettlementAdmin(RecordAdmin):
 
     list_display = [
         columns.moment("created_at", "Made"),
-        "provider",
+        columns.choice("provider", "Gateway"),
         columns.state("status", TONES),
         columns.money("amount_micros", "currency", "Amount"),
         arrives_on,
@@ -92,6 +89,7 @@ class SettlementAdmin(RecordAdmin):
         number_difference,
         columns.code("gateway_id", "Gateway's id"),
     ]
+    list_before_template = VIEWS
     list_filter = [ToLookAt, "status", "provider", "currency"]
     search_fields = ["pk", "gateway_id", "bank_reference"]
     search_help_text = "Id, the gateway's id or the bank's reference"
@@ -103,7 +101,7 @@ class SettlementAdmin(RecordAdmin):
     facts = (
         columns.state("status", TONES),
         columns.money("amount_micros", "currency", "Amount"),
-        "provider",
+        columns.choice("provider", "Gateway"),
         arrives_on,
         at_the_bank,
         number_difference,
@@ -113,8 +111,8 @@ class SettlementAdmin(RecordAdmin):
         columns.copyable("id"),
         columns.moment("created_at", "Made"),
         columns.moment("seen_at", "Heard of"),
-        columns.related("transaction", "Paid by"),
-        columns.related("return_transaction", "Returned by"),
+        columns.related("transaction", "Paid by", by="get_kind_display"),
+        columns.related("return_transaction", "Returned by", by="get_kind_display"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Settlement]:

@@ -247,7 +247,7 @@ class LotAdmin(RecordAdmin):
         paid,
         fee,
         columns.related("purchase"),
-        columns.related("transaction", "Issued by"),
+        columns.related("transaction", "Issued by", by="get_kind_display"),
         columns.related("parent", "Descends from"),
         burn_order,
         columns.moment("expires_at"),
@@ -264,7 +264,7 @@ class LotAdmin(RecordAdmin):
             headings=["Transaction", "Kind", "Coins of the lot", number("Coins"), number("Value")],
             rows=[
                 [
-                    cells.link(use.transaction),
+                    cells.link(use.transaction, use.transaction.get_kind_display()),
                     use.get_kind_display(),
                     f"{use.from_coin + 1:,} to {use.to_coin:,}",
                     f"{use.to_coin - use.from_coin:,}",

@@ -3,13 +3,14 @@
 import json
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from legato_payments.lib.admin import RecordAdmin, section_of
+from legato_payments.lib.admin import VIEWS, RecordAdmin, section_of
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Section, Text
+from legato_payments.lib.pages.views import SavedViews, View
 from legato_payments.lib.redaction import redact
 from payments.models import Purchase, WebhookEvent
 
@@ -35,27 +36,37 @@ def purchase(event: WebhookEvent) -> str:
     return cells.link(found) if found else cells.EMPTY
 
 
+class WebhookViews(SavedViews):
+    """What failed, and what is still to be done."""
+
+    views = (
+        View("failed", "Failed", lambda _now: Q(status=Status.FAILED)),
+        View("waiting", "Waiting", lambda _now: Q(status=Status.RECEIVED)),
+    )
+
+
 @admin.register(WebhookEvent)
 class WebhookAdmin(RecordAdmin):
     """Verified deliveries, each stored once; a job acts on them."""
 
     list_display = [
         columns.moment("received_at"),
-        "provider",
+        columns.choice("provider", "Gateway"),
         columns.code("kind"),
         columns.state("status", TONES),
         columns.code("reference"),
         columns.count("attempts"),
         columns.words("error"),
     ]
-    list_filter = ["status", "provider"]
+    list_before_template = VIEWS
+    list_filter = [WebhookViews, "status", "provider"]
     search_fields = ["reference", "dedupe_key"]
     search_help_text = "Our reference, or the gateway's event id"
     ordering = ["-id"]
     nothing_yet = "No webhooks yet. What a gateway sends appears here at once."
 
     facts = (
-        "provider",
+        columns.choice("provider", "Gateway"),
         columns.code("kind"),
         columns.state("status", TONES),
         columns.words("error"),

@@ -100,7 +100,7 @@ class EarningAdmin(RecordAdmin):
         coins,
         columns.code("content_id", "Content"),
         columns.text("reader_country"),
-        columns.related("transaction"),
+        columns.related("transaction", by="get_kind_display"),
         reversal_of,
         reversed_by,
         taken_from,

@@ -234,3 +234,17 @@ def test_what_waits_for_oneself_comes_first(ada: Client, bob: Client) -> None:
     assert html.index(str(of_bob.pk)) < html.index(str(of_ada.pk))
     html = bob.get(cells.listing(ApprovalRequest)).content.decode()
     assert html.index(str(of_ada.pk)) < html.index(str(of_bob.pk))
+
+
+def test_the_views_above_the_list_say_what_waits_for_whom(ada: Client, bob: Client) -> None:
+    raise_price(ada)
+
+    def numbers(client: Client) -> dict[str, int]:
+        views = client.get(cells.listing(ApprovalRequest)).context["cl"].saved_views
+        return {view.title: view.number for view in views}
+
+    assert numbers(ada) == {"Open": 1, "Waiting for me": 0, "Proposed by me": 1, "All": None}
+    assert numbers(bob) == {"Open": 1, "Waiting for me": 1, "Proposed by me": 0, "All": None}
+    mine = bob.get(cells.listing(ApprovalRequest, "view=mine"))
+    assert len(mine.context["cl"].result_list) == 1
+    assert len(ada.get(cells.listing(ApprovalRequest, "view=mine")).context["cl"].result_list) == 0

@@ -190,7 +190,7 @@ class TestBoard:
         card = next(c for c in overview.context["cards"] if c.title == "Disputes due in 72 hours")
         assert (card.figure, card.tone) == ("1", "bad")
         assert len(auditor.get(card.href).context["cl"].result_list) == 1
-        assert "late since" in page_of(case)
+        assert " late</span>" in page_of(case)
 
     def test_a_purchase_shows_its_disputes(self, case: Dispute) -> None:
         html = member("Auditor").get(cells.page_of(case.purchase)).content.decode()

@@ -18,7 +18,9 @@ from payments.models import (
     SandboxLine,
 )
 from payments.services import differences, reconciliation
+from tests import factories
 from tests.backoffice.conftest import logged_in
+from tests.backoffice.test_transaction_page import tables_of
 from tests.second_person import agree
 
 pytestmark = pytest.mark.django_db
@@ -152,7 +154,7 @@ def test_the_sidebar_and_the_overview_count_what_is_open(boss: Client, row: Diff
 
     items = [item for group in answer.context["sidebar_navigation"] for item in group["items"]]
     [link] = [item for item in items if item["title"] == "Reconciliation"]
-    assert (link["badge"], link["link"]) == (1, cells.listing(Difference, "status__exact=OPEN"))
+    assert (link["badge"], link["link"]) == (1, cells.listing(Difference, "queue=open"))
     shown = answer.content.decode()
     assert "9.90 USD in doubt; 0 open for over 48 hours" in shown
 
@@ -209,3 +211,61 @@ def explain(row: Difference) -> Difference:
         actor="staff:7",
         now=clock.now(),
     )
+
+
+def test_both_sides_tell_amounts_with_their_currency_and_states_in_words(
+    boss: Client, row: Difference
+) -> None:
+    purchase = factories.buy_coins("reader-6", now=clock.now())
+    ours = {"gross": "59017.50", "fee": "985.27", "currency": "NGN", "purchase": str(purchase.pk)}
+    theirs = {"gross": "58967.50", "fee": "985.27", "currency": "NGN", "kind": "NOT_KNOWN"}
+    Difference.objects.filter(pk=row.pk).update(ours=ours, theirs=theirs)
+
+    shown = page(boss, row)
+
+    assert tables_of(shown)["Both sides"][1:] == [
+        ["Kind", "–", "Not known", ""],
+        ["Gross", "59,017.50 NGN", "58,967.50 NGN", "differs"],
+        ["Fee", "985.27 NGN", "985.27 NGN", ""],
+        ["Purchase", str(purchase), "–", ""],
+    ]
+    assert cells.page_of(purchase) in shown
+
+
+def test_a_day_counts_what_is_open_in_its_own_currency(boss: Client, row: Difference) -> None:
+    day = ReconciliationDay.objects.get()
+    day.pk, day.currency = None, "CAD"
+    day.save()
+    other, day = day, ReconciliationDay.objects.get(currency="USD")
+
+    def open_of(found: ReconciliationDay) -> str:
+        listing = boss.get(cells.listing(ReconciliationDay))
+        [shown] = [one for one in listing.context["cl"].result_list if one.pk == found.pk]
+        return str(shown.open_differences)
+
+    assert (open_of(day), open_of(other)) == ("1", "0")
+    assert "None in CAD." in boss.get(cells.page_of(other)).content.decode()
+    Difference.objects.filter(pk=row.pk).update(currency="", gap_micros=None)
+    assert (open_of(day), open_of(other)) == ("1", "1")
+
+
+def test_how_it_was_closed_is_told_once_it_is(boss: Client, row: Difference) -> None:
+    assert "Closed by" not in page(boss, row)
+
+    explain(row)
+
+    assert "Closed by" in page(boss, row)
+
+
+def test_the_views_above_the_list_count_what_is_open(
+    boss: Client, superuser: User, row: Difference
+) -> None:
+    differences.take(
+        difference_id=row.pk, owner=f"staff:{superuser.pk}", actor="staff:7", now=clock.now()
+    )
+
+    views = boss.get(cells.listing(Difference, "queue=open")).context["cl"].saved_views
+
+    numbers = {view.title: view.number for view in views}
+    assert numbers == {"Open": 1, "Over 48 h": 0, "Nobody's": 0, "Mine": 1, "All": None}
+    assert [view.title for view in views if view.is_current] == ["Open"]

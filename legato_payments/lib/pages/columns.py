@@ -138,12 +138,13 @@ def related(field: str, label: str = "", *, by: str = "") -> Column:
     """Another row, as a link.
 
     Args:
-        by: The attribute of the other row that names it; its ``str`` when not given.
+        by: The attribute or method of the other row that names it; its ``str`` when not given.
     """
 
     def show(row: Any) -> str:
         other: Model | None = getattr(row, field, None)
-        return cells.link(other, getattr(other, by) if other and by else "")
+        words = getattr(other, by) if other and by else ""
+        return cells.link(other, words() if callable(words) else words)
 
     return column(field, label or _words(field), show)
 

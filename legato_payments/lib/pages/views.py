@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest
 
 from legato_payments.lib import clock
-
-PARAMETER = "view"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,18 @@ class SavedViews(admin.SimpleListFilter):
     """The filter behind the links; a list that has one is a ``ViewList``."""
 
     title = "view"
-    parameter_name = PARAMETER
-    views: ClassVar[Sequence[View]] = ()
+    parameter_name = "view"
+    views: Sequence[View] = ()
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: type[Model], owner: Any
+    ) -> None:
+        self.views = [*self.views, *self.views_of(request)]
+        super().__init__(request, params, model, owner)
+
+    def views_of(self, request: HttpRequest) -> Sequence[View]:  # noqa: ARG002
+        """Further views that depend on who looks."""
+        return ()
 
     def lookups(self, *_: Any) -> list[tuple[str, str]]:
         """Every view; all rows is the choice that Django adds."""
@@ -73,11 +81,16 @@ class SavedViews(admin.SimpleListFilter):
             *(
                 Link(
                     view.title,
-                    changelist.get_query_string({PARAMETER: view.name}, ["p"]),
+                    changelist.get_query_string({self.parameter_name: view.name}, ["p"]),
                     current == view.name,
                     numbers.get(view.name),
                 )
                 for view in self.views
             ),
-            Link("All", changelist.get_query_string({}, [PARAMETER, "p"]), current is None, None),
+            Link(
+                "All",
+                changelist.get_query_string({}, [self.parameter_name, "p"]),
+                current is None,
+                None,
+            ),
         ]
