@@ -13,7 +13,7 @@ from legato_payments.lib.admin import VIEWS, RecordAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
-from legato_payments.lib.pages.tables import Section, Table, number
+from legato_payments.lib.pages.tables import Advice, Section, Table, number
 from legato_payments.lib.pages.views import SavedViews, View
 from payments import audit
 from payments.admin.audit import history_of
@@ -40,6 +40,13 @@ ABOUT: Mapping[str, type[Model]] = {
 }
 
 UNRESOLVED = Q(state__in=Attempt.UNRESOLVED)
+
+
+UNKNOWN = (
+    "The gateway may have done this, or not. Search its dashboard for our reference. What it shows"
+    " decides whether money moved: write it down with “Explain…”, and correct the books where they"
+    " say otherwise."
+)
 
 
 class AttemptViews(SavedViews):
@@ -126,7 +133,9 @@ class AttemptAdmin(RecordAdmin):
         return {"explain"} if row.state in Attempt.UNRESOLVED else set()
 
     def sections(self, obj: Attempt) -> Iterator[Section]:
-        """Who explained it."""
+        """What to do, and who explained it."""
+        if obj.state in Attempt.UNRESOLVED and obj.created_at <= clock.now() - PATIENCE:
+            yield Advice(advice=UNKNOWN)
         yield history_of("attempt", obj.pk)
 
     @button("Explain…", path="explain", right="change")

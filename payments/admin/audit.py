@@ -1,6 +1,6 @@
 """The audit log: who changed what, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from django.contrib import admin
 
@@ -11,6 +11,13 @@ from legato_payments.lib.pages.tables import Section, Table
 from payments.models import AuditEntry
 
 SHOWN = 20
+
+UNITS: Mapping[str, Callable[[int], str]] = {
+    "_micros": lambda micros: cells.figure(micros, "", digits=cells.digits_for([micros], "USD")),
+    "_ppm": cells.ppm,
+    "_bps": cells.percent,
+}
+"""How a whole number is told whose name ends so."""
 
 
 @admin.display(description="Object")
@@ -99,7 +106,26 @@ def _flat(state: object, prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for name, value in state.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
+            flat |= _flat(value, f"{prefix}{name} ")
         else:
-            flat[f"{prefix}{name}"] = cells.plain(value)
+            flat[_label(f"{prefix}{name}")] = _told(name, value)
     return flat
+
+
+def _label(name: str) -> str:
+    """``Tax name`` of ``tax_name``, without the unit that the value tells."""
+    words = name.removeprefix("is_")
+    for unit in UNITS:
+        words = words.removesuffix(unit)
+    words = words.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _told(name: str, value: object) -> str:
+    """One member of a state: no raw unit, no truth in a programmer's words, staff by login."""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, int):
+        unit = next((unit for unit in UNITS if name.endswith(unit)), "")
+        return UNITS[unit](value) if unit else f"{value:,}"
+    return people.name_of(value) if isinstance(value, str) and value else cells.plain(value)

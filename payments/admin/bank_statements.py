@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 
 from legato_payments.lib.admin import RecordAdmin, button
 from legato_payments.lib.pages import cells, columns, tables
@@ -147,13 +148,19 @@ class BankStatementAdmin(RecordAdmin):
 
 
 def words_of(done: bank_statements.Imported) -> str:
-    """What to tell of an import, duplicates by name."""
+    """What to tell of an import, duplicates by name, with a link to its lines."""
+    matched = {receipt.pk for receipt in done.matched}
+    still_open = sum(receipt.pk not in matched for receipt in done.receipts)
     parts = [f"New lines: {len(done.receipts):,}, matched: {len(done.matched):,}"]
+    if still_open:
+        parts[0] += f", to match or explain: {still_open:,}"
     named = [f"{line} (in {receipt.statement.name})" for line, receipt in done.duplicates.items()]
     if named:
         more = f" and {len(named) - 5:,} more" if len(named) > 5 else ""
         parts.append(f"already here: {', '.join(named[:5])}{more}")
-    return "; ".join(parts) + "."
+    return format_html(
+        "{}. See {}.", "; ".join(parts), cells.link(done.statement, done.statement.name)
+    )
 
 
 def lines_of(statement: BankStatement) -> Table:

@@ -12,12 +12,12 @@ from django.utils.html import format_html
 from legato_payments.lib.admin import RecordAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
-from legato_payments.lib.pages.tables import Section, Table, number
+from legato_payments.lib.pages.tables import Advice, Section, Table, number
 from payments.admin import paying_back
 from payments.admin.audit import history_of
 from payments.admin.transactions import listed
 from payments.enums import Provider, Unit
-from payments.models import Purchase, SandboxCharge, Transaction, WebhookEvent
+from payments.models import CoinBalance, Purchase, SandboxCharge, Transaction, WebhookEvent
 
 Status = Purchase.Status
 
@@ -57,6 +57,20 @@ def package(purchase: Purchase) -> str:
 def fee(purchase: Purchase) -> str:
     """What the gateway kept, by its own figures."""
     return str(purchase.fee or cells.EMPTY)
+
+
+QUARANTINE = (
+    "The payment is not what was due, so no coins were given, and nothing is posted. Look it up in"
+    " the gateway's dashboard by its id or our reference, and pay it back there. Until both sides"
+    " agree, the reconciliation lists it."
+)
+
+
+@admin.display(description="Reader")
+def reader(purchase: Purchase) -> str:
+    """Who pays, as a link to the coins, where there is a wallet yet."""
+    wallet = CoinBalance.objects.filter(user_id=purchase.user_id).first()
+    return cells.link(wallet, purchase.user_id) if wallet else purchase.user_id
 
 
 @admin.display(description="What went wrong")
@@ -124,7 +138,7 @@ class PurchaseAdmin(RecordAdmin):
     facts = (
         columns.state("status", TONES),
         what_went_wrong,
-        columns.text("user_id", "Reader"),
+        reader,
         package,
         coins_and_bonus,
         columns.money("price_micros", "currency", "Price before tax"),
@@ -169,6 +183,8 @@ class PurchaseAdmin(RecordAdmin):
 
     def sections(self, obj: Purchase) -> Iterator[Section]:
         """What became of it: in the books, at the gateway, in the audit log."""
+        if obj.status == Status.QUARANTINED:
+            yield Advice(advice=QUARANTINE)
         yield tax_lines(obj)
         yield in_the_books(obj)
         yield deliveries(obj)

@@ -10,7 +10,7 @@ from legato_payments.lib import clock
 from legato_payments.lib.admin import VIEWS, RecordAdmin
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
-from legato_payments.lib.pages.tables import Section, Table, number
+from legato_payments.lib.pages.tables import Advice, Section, Table, number
 from legato_payments.lib.pages.views import SavedViews, View
 from payments.admin.audit import history_of
 from payments.models import Settlement
@@ -25,6 +25,13 @@ TONES = {
     Status.FAILED: Tone.BAD,
     Status.RETURNED: Tone.BAD,
 }
+
+
+OVERDUE = (
+    "No bank statement shows this money, although it should by now. Import the statement of these"
+    " days, or match the bank's line with this settlement. If the bank has nothing, ask the gateway"
+    " with its id and the bank's reference."
+)
 
 
 @admin.display(description="At the bank")
@@ -121,6 +128,8 @@ class SettlementAdmin(RecordAdmin):
 
     def sections(self, obj: Settlement) -> Iterator[Section]:
         """What it is made of, where the bank has it, and what happened to it."""
+        if settlements.is_overdue(obj, on=clock.now().date()):
+            yield Advice(advice=OVERDUE)
         yield lines_of(obj)
         yield receipts_of(obj)
         yield history_of("settlement", obj.pk)

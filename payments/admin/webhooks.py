@@ -1,6 +1,7 @@
 """The inbox of the gateways' webhooks."""
 
 import json
+from collections.abc import Iterator
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -9,7 +10,7 @@ from django.http import HttpRequest
 from legato_payments.lib.admin import VIEWS, RecordAdmin, section_of
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
-from legato_payments.lib.pages.tables import Section, Text
+from legato_payments.lib.pages.tables import Advice, Section, Text
 from legato_payments.lib.pages.views import SavedViews, View
 from legato_payments.lib.redaction import redact
 from payments.models import Purchase, WebhookEvent
@@ -22,6 +23,12 @@ TONES = {
     Status.IGNORED: Tone.PLAIN,
     Status.FAILED: Tone.BAD,
 }
+
+FAILED = (
+    "It is not tried again. No money depends on it: open purchases, refunds and disputes are asked"
+    " about, and the reconciliation finds the rest. Show the error to whoever looks after the"
+    " service."
+)
 
 SEE_BODIES = "payments.view_webhookevent_body"
 """Deliveries hold personal data. Superusers have the right, others when a role is given it."""
@@ -78,6 +85,11 @@ class WebhookAdmin(RecordAdmin):
         columns.count("attempts"),
         columns.moment("next_attempt_at", "Tried again"),
     )
+
+    def sections(self, obj: WebhookEvent) -> Iterator[Section]:
+        """What to do about one that failed."""
+        if obj.status == Status.FAILED:
+            yield Advice(advice=FAILED)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
         """Without the bodies, which no list shows."""

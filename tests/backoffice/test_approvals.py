@@ -149,7 +149,7 @@ def test_the_page_shows_what_would_change(ada: Client, bob: Client) -> None:
     ):
         html = bob.get(address).content.decode()
         changed = [row[:3] for row in tables_of(html)["Before and after"] if row[3] == "changed"]
-        assert sorted(changed) == [["prices.USD", "0.99", "1.09"], ["version", "1", "2"]]
+        assert sorted(changed) == [["Prices USD", "0.99", "1.09"], ["Version", "1", "2"]]
         assert "gateway fees rose" in html
 
 

@@ -122,8 +122,13 @@ class TestUpload:
         file = SimpleUploadedFile("second.csv", both.encode())
         html = boss.post(reverse(UPLOAD), {"file": file}, follow=True).content.decode()
 
-        assert "New lines: 1, matched: 0; already here: 2 (in november.csv)." in html
-        page = boss.get(cells.page_of(BankStatement.objects.get(name="second.csv")))
+        assert (
+            "New lines: 1, matched: 0, to match or explain: 1; already here: 2 (in november.csv)."
+            in html
+        )
+        second = cells.page_of(BankStatement.objects.get(name="second.csv"))
+        assert f'See <a class="bo-link" href="{second}">second.csv</a>.' in html
+        page = boss.get(second)
         assert "Lines that an earlier file had" in page.content.decode()
 
     def test_the_file_is_given_back_as_it_came(self, boss: Client) -> None:

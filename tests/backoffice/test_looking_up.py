@@ -153,3 +153,15 @@ def test_staff_are_shown_and_found_by_their_login(boss: Client, superuser: User)
     assert f"staff:{superuser.pk}" not in shown
     rows = found_by.context["cl"].result_list
     assert {row.actor for row in rows} == {f"staff:{superuser.pk}"}
+
+
+def test_what_waits_for_a_person_says_what_to_do(boss: Client) -> None:
+    paid = Purchase.objects.get(user_id=READER)
+    quarantined = Purchase.objects.get(status=Purchase.Status.QUARANTINED)
+    failed = WebhookEvent.objects.get(status=WebhookEvent.Status.FAILED)
+
+    for row in (quarantined, failed):
+        assert "What to do" in boss.get(cells.page_of(row)).content.decode(), row
+    html = boss.get(cells.page_of(paid)).content.decode()
+    assert "What to do" not in html
+    assert cells.page_of(CoinBalance.objects.get(user_id=READER)) in html

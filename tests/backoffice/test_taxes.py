@@ -21,6 +21,7 @@ from payments.services import tax_rules
 from payments.services.taxes import Evidence
 from tests import factories, second_person
 from tests.backoffice.conftest import ClientOf
+from tests.backoffice.test_transaction_page import tables_of
 
 pytestmark = pytest.mark.django_db
 
@@ -263,3 +264,14 @@ def test_who_may_only_look_cannot_propose(staff: ClientOf) -> None:
     assert {clerk.post(address, typed).status_code for address, typed in addresses} == {403}
     assert clerk.get(cells.listing(TaxRule)).status_code == 200
     assert not ApprovalRequest.objects.exists()
+
+
+def test_a_change_is_decided_on_in_words_not_in_raw_units(boss: Client) -> None:
+    change(boss, "US-W-03-SERVICE_FEE", rate_ppm="", threshold_micros="2100")
+
+    html = boss.get(cells.page_of(ApprovalRequest.objects.latest("id"))).content.decode()
+
+    shown = {row[0]: row[1:3] for row in tables_of(html)["Before and after"]}
+    assert shown["Threshold"] == ["2,000.00", "2,100.00"]
+    assert shown["Active"] == ["Yes", "Yes"]
+    assert not any("_" in name for name in shown)

@@ -55,7 +55,7 @@ def test_a_file_is_imported_and_its_line_matched(
     expect(page.get_by_label("Account")).to_have_value("")
     with page.expect_navigation():
         page.get_by_role("button", name="Import it").click()
-    expect(page.get_by_text("New lines: 1, matched: 0.")).to_be_visible()
+    expect(page.get_by_text("New lines: 1, matched: 0, to match or explain: 1.")).to_be_visible()
 
     receipt = BankReceipt.objects.get()
     page.goto(cells.page_of(receipt))

@@ -1,4 +1,4 @@
-"""What stands below the facts of a page: tables, texts and steps."""
+"""What stands below the facts of a page: tables, texts, steps and advice."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -88,7 +88,16 @@ class Steps:
     note: str = ""
 
 
-type Section = Table | Text | Steps
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a person is to do about a row whose state calls for one."""
+
+    advice: str
+    title: str = "What to do"
+    note: str = ""
+
+
+type Section = Table | Text | Steps | Advice
 
 
 def newest[Row](rows: Iterable[Row], limit: int) -> tuple[list[Row], str]:
