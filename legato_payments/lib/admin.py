@@ -205,6 +205,8 @@ class ViewList(ChangeList):
         super().get_results(request)
         (views,) = (spec for spec in self.filter_specs if isinstance(spec, SavedViews))
         self.saved_views = views.links(self)
+        chosen = (link.title for link in self.saved_views[:-1] if link.is_current)
+        self.current_view = next(chosen, "")
 
 
 class ShortListAdmin(RecordAdmin):

@@ -117,7 +117,8 @@ def number_agreed(request: ApprovalRequest) -> str:
 @admin.display(description="About")
 def target(request: ApprovalRequest) -> str:
     """The kind and id of what it changes."""
-    return f"{request.target_type} {request.target_id}"
+    kind = request.target_type.replace("_", " ").capitalize()
+    return f"{kind} {request.target_id}"
 
 
 @admin.display(description="Amount")

@@ -79,6 +79,11 @@ def compared(before_state: object, after_state: object) -> Table:
     )
 
 
+def words_of(action: str) -> str:
+    """``Difference taken`` of ``payments.difference.taken``."""
+    return action.partition(".")[2].replace(".", " ").replace("_", " ").capitalize() or action
+
+
 def history_of(object_type: str, object_id: object) -> Table:
     """What the audit log says of one object."""
     entries = AuditEntry.objects.filter(object_type=object_type, object_id=str(object_id))
@@ -89,7 +94,7 @@ def history_of(object_type: str, object_id: object) -> Table:
         rows=[
             [
                 cells.moment(entry.occurred_at),
-                cells.link(entry, entry.action),
+                cells.link(entry, words_of(entry.action)),
                 people.name_of(entry.actor),
                 entry.reason or cells.EMPTY,
             ]

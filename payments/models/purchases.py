@@ -180,7 +180,7 @@ class Purchase(DueRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.total_coins} coins for {self.user_id}"
+        return f"{self.total_coins:,} coins for {self.user_id}"
 
     @property
     def total_coins(self) -> int:

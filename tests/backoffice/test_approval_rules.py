@@ -58,7 +58,7 @@ def test_one_proposes_and_another_agrees(finance: list[Client]) -> None:
     assert (request.status, needed()) == (ApprovalRequest.Status.EXECUTED, 2)
     rule = ApprovalRule.objects.get(action=proposals.CHANGE_POLICY, needed=2)
     page = tables_of(finance[2].get(cells.page_of(rule)).content.decode())
-    assert page["Audit"][1][1] == "payments.approval_rule.changed"
+    assert page["Audit"][1][1] == "Approval rule changed"
     shown = finance[2].get(cells.listing(ApprovalRule)).content.decode()
     assert "Superseded" in shown
 

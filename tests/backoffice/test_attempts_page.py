@@ -87,7 +87,7 @@ class TestUnknownOutcomes:
         entry = AuditEntry.objects.get(action="payments.attempt.explained")
         assert entry.reason == "It is there, re_123."
         assert f'{explain(unknown)}"' not in html
-        assert tables_of(html)["Audit"][1][1] == "payments.attempt.explained"
+        assert tables_of(html)["Audit"][1][1] == "Attempt explained"
 
     def test_needs_words(self, unknown: Attempt) -> None:
         html = send(member("Operator"), explain(unknown), note=" ")
@@ -157,7 +157,7 @@ class TestBlock:
         debt = blocked.debt_micros
         blocked.refresh_from_db()
         assert (blocked.blocked_by, blocked.debt_micros) == ("", debt)
-        assert tables_of(html)["Audit"][1][1] == "payments.wallet.unblocked"
+        assert tables_of(html)["Audit"][1][1] == "Wallet unblocked"
         assert f'{lift(blocked)}"' not in html
 
     def test_needs_a_reason(self, blocked: CoinBalance) -> None:

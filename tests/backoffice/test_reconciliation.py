@@ -269,3 +269,5 @@ def test_the_views_above_the_list_count_what_is_open(
     numbers = {view.title: view.number for view in views}
     assert numbers == {"Open": 1, "Over 48 h": 0, "Nobody's": 0, "Mine": 1, "All": None}
     assert [view.title for view in views if view.is_current] == ["Open"]
+    empty = boss.get(cells.listing(Difference, "queue=nobody")).content.decode()
+    assert "No difference is in “Nobody&#x27;s”." in empty

@@ -280,7 +280,7 @@ class TestPage:
             "Money refund paid",
         ]
         assert tables["Asked of the gateway"][1][:2] == ["refund", "Answered"]
-        assert tables["Audit"][-1][1:3] == ["payments.refund.requested", "staff:7"]
+        assert tables["Audit"][-1][1:3] == ["Refund requested", "staff:7"]
 
     def test_a_failed_one_says_why_and_where_the_coins_are(self, purchase: Purchase) -> None:
         refund = money_back.pay_back(money_back.paid_with(purchase, "pm_refund_fails"), "0.25")
