@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
