@@ -12,8 +12,9 @@ from rest_framework.status import HTTP_204_NO_CONTENT
 from legato_payments.lib import clock
 from legato_payments.lib.api.auth import principal_of
 from legato_payments.lib.api.fields import UtcDateTimeField, UuidField
+from legato_payments.lib.api.openapi import PROBLEMS
 from legato_payments.lib.api.permissions import Own
-from legato_payments.lib.api.serializers import PageQuery
+from legato_payments.lib.api.serializers import NoInput, PageQuery, parse
 from legato_payments.lib.api.views import ApiViewSet
 from payments.models import PaymentMethod
 from payments.services import payment_methods
@@ -59,9 +60,12 @@ class PaymentMethodViewSet(ApiViewSet):
         summary="Remove a kept payment method",
         request=None,
         responses={204: None},
+        # A body is refused, however it is wrong.
+        extensions={PROBLEMS: [413, 415]},
     )
     def remove(self, request: Request, user_id: str, method_id: str) -> Response:
         """Never charge it again, and let the gateway forget it. Safe to send again."""
+        parse(NoInput, request.data)
         payment_methods.remove(
             method_id=UUID(method_id),
             user_id=user_id,

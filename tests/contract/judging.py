@@ -14,7 +14,7 @@ from tests.contract import documents
 from tests.contract.callers import Caller
 from tests.security.endpoints import Endpoint
 
-ACCEPTED = {200, 201, 202, 404, 409, 412, 422}
+ACCEPTED = {200, 201, 202, 204, 404, 409, 412, 422}
 """How a valid request may be answered: done, or refused for what there is."""
 
 

@@ -96,6 +96,7 @@ def test_lists_with_something_in_them_are_as_described(world: World) -> None:
     for path in (
         f"{USER}/balance",
         f"{USER}/transactions?page_size=2",
+        f"{USER}/payment-methods",
         f"{ACCESS}/purchases?page_size=1",
         f"{ACCESS}/content/dear/access",
     ):

@@ -246,6 +246,12 @@ class TestRemove:
             (404, "not_found")
         }
 
+    def test_takes_no_body(self, method: PaymentMethod) -> None:
+        with books_of.nothing_changed():
+            answer = api(user=READER).delete(f"{URL}/{method.pk}", {"reason": "lost"})
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "validation_error")
+
     def test_of_what_is_no_id_is_not_found(self) -> None:
         assert api(user=READER).delete(f"{URL}/pm_card").status_code == 404
 

@@ -327,7 +327,9 @@ def mutants(
     """
     if valid.method != "GET":
         yield from _of_body(valid)
-        yield from _of_type(valid, is_raw=is_raw)
+        # Where there is no body, its type says nothing.
+        if valid.body:
+            yield from _of_type(valid, is_raw=is_raw)
     yield from _of_headers(valid, has_key=has_key)
     yield from _of_path(valid)
     yield from _of_query(valid, query)
@@ -376,6 +378,8 @@ def _of_object(valid: Mutant, document: Any, pointer: Pointer) -> Iterator[Mutan
 def _of_headers(valid: Mutant, *, has_key: bool) -> Iterator[Mutant]:
     for header in HEADERS:
         ((name, value),) = header.items()
+        if name == "Content-Length" and valid.method == "DELETE":
+            continue  # the test client has nothing to read, and fails by itself
         changed = {**valid.headers, name: value}
         yield replace(valid, name=f"{name} is {value[:40]!r}", headers=changed)
     for header in BAD_HOSTS:
