@@ -41,19 +41,20 @@ def create(apps, schema_editor):
 def fill(apps, alias, user_id):
     """The rows of one reader: every loss the reader owed, every purchase that paid, what is open.
 
-    Purchases pay the oldest debt first, and of what came back the newest payment counts.
+    Purchases pay the oldest debt first, and of what came back the newest payment counts. Rows are
+    numbered in the order of time, as services number them.
     """
     wallet = apps.get_model("payments", "CoinBalance").objects.using(alias).get(user_id=user_id)
     debts = apps.get_model("payments", "Debt").objects.using(alias)
     losses = apps.get_model("payments", "DisputeLoss").objects.using(alias).filter(
         reader_micros__gt=0, dispute__purchase__user_id=user_id
     )
-    rest = wallet.debt_micros
+    rest, found = wallet.debt_micros, []
     for loss in losses.order_by("-transaction_id"):
         is_open = loss.undone_by_id is None
         still_owed = min(rest, loss.reader_micros) if is_open else 0
         rest -= still_owed
-        debts.create(
+        row = debts.model(
             wallet=wallet,
             loss=loss,
             amount_micros=loss.reader_micros,
@@ -62,13 +63,15 @@ def fill(apps, alias, user_id):
             owed_at=loss.lost_at,
             voided_by_id=loss.undone_by_id,
         )
+        found.append(row)
+    debts.bulk_create(reversed(found))
     reductions = apps.get_model("payments", "DebtReduction").objects.using(alias)
-    returned = came_back(apps, alias, user_id)
+    returned, found = came_back(apps, alias, user_id), []
     purchases = apps.get_model("payments", "Purchase").objects.using(alias)
     for purchase in purchases.filter(user_id=user_id, debt_micros__gt=0).order_by("-id"):
         undone = min(returned, purchase.debt_micros)
         returned -= undone
-        reductions.create(
+        row = reductions.model(
             wallet=wallet,
             purchase=purchase,
             transaction_id=purchase.transaction_id,
@@ -77,6 +80,8 @@ def fill(apps, alias, user_id):
             reduced_by="system:settle",
             reduced_at=purchase.settled_at,
         )
+        found.append(row)
+    reductions.bulk_create(reversed(found))
 
 
 def came_back(apps, alias, user_id):

@@ -1,8 +1,10 @@
 """Debts of readers: charged by lost disputes, paid by purchases, written off by two people, void"""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.db.utils import IntegrityError
 
@@ -131,6 +133,23 @@ class TestRows:
             cursor.execute(f"UPDATE {table} SET {change}")
 
         assert "rows of debts" in {one.check for one in invariants.discrepancies()}
+
+
+def test_debts_of_before_get_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The migration finds what is owed and what was paid in the rows that were there."""
+    with monkeypatch.context() as patch:
+        for model in (Debt, DebtReduction):
+            patch.setattr(model.objects, "create", lambda **_: None)
+        both_owing()
+        factories.buy_coins(coins=50)
+    assert {one.check for one in invariants.discrepancies()} == {"rows of debts", "paid debts"}
+    migration = import_module("payments.migrations.0029_debt_rules")
+
+    migration.fill(apps, "default", READER)
+
+    assert open_debts() == [490_000, 990_000]
+    assert DebtReduction.objects.get().amount_micros == 500_000
+    sound()
 
 
 class TestWriteOff:
