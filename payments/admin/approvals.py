@@ -1,6 +1,6 @@
 """What waits for another person, and the buttons by which that person decides."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.timesince import timesince
@@ -23,7 +23,7 @@ from legato_payments.lib.pages.tables import Section, Table
 from legato_payments.lib.pages.views import SavedViews, View
 from payments import approvals, audit
 from payments.admin.audit import compared, history_of
-from payments.models import ApprovalDecision, ApprovalRequest
+from payments.models import ApprovalDecision, ApprovalRequest, CoinPackage, Difference, Purchase
 from payments.queries import approvals as approval_queries
 
 Status = ApprovalRequest.Status
@@ -34,6 +34,14 @@ TONES = {
     Status.FAILED: Tone.BAD,
     Status.REJECTED: Tone.WARN,
 }
+
+
+ABOUT: Mapping[str, type[Model]] = {
+    "coin_package": CoinPackage,
+    "difference": Difference,
+    "purchase": Purchase,
+}
+"""Targets that are rows with a page, by their key."""
 
 
 def or_waiting(made: object, done: str) -> str:
@@ -116,9 +124,10 @@ def number_agreed(request: ApprovalRequest) -> str:
 
 @admin.display(description="About")
 def target(request: ApprovalRequest) -> str:
-    """The kind and id of what it changes."""
+    """What it changes, as a link where that is a row with a page; else its kind and id."""
     kind = request.target_type.replace("_", " ").capitalize()
-    return f"{kind} {request.target_id}"
+    row = cells.find(ABOUT, request.target_type, request.target_id)
+    return cells.link(row) if row else f"{kind} {request.target_id}"
 
 
 @admin.display(description="Amount")
@@ -251,8 +260,13 @@ class ApprovalRequestAdmin(RecordAdmin):
             request,
             form,
             title=f"{verb}: {row.summary}",
-            intro=f"Proposed by {people.name_of(row.maker)}, {age(row)} ago."
-            f" Reason: {row.reason or 'none given'}",
+            intro=format_html(
+                "Proposed by {}, {} ago. Reason: {}. About: {}",
+                people.name_of(row.maker),
+                age(row),
+                row.reason or "none given",
+                target(row),
+            ),
             submit=verb,
             call=partial(call, request_id=row.pk),
             told=told or (lambda decided: f"{done}: {decided.summary}."),

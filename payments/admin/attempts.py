@@ -73,12 +73,8 @@ class ExplainForm(ProposalForm):
 @admin.display(description="About")
 def about(attempt: Attempt) -> str:
     """The row that it was asked for, as a link where it has a page."""
-    model = ABOUT.get(attempt.object_type)
-    words = f"{attempt.object_type} {attempt.object_id}"
-    if model is None:
-        return words
-    row = model._default_manager.filter(pk=attempt.object_id).first()  # noqa: SLF001
-    return cells.link(row) if row else words
+    row = cells.find(ABOUT, attempt.object_type, attempt.object_id)
+    return cells.link(row) if row else f"{attempt.object_type} {attempt.object_id}"
 
 
 @admin.display(description="Age")

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
@@ -69,7 +68,7 @@ def kind(row: Difference) -> str:
 @admin.display(description="Ours")
 def our_object(row: Difference) -> str:
     """The row of ours that it is about."""
-    found = _found(row.object_type, row.object_id)
+    found = cells.find(OBJECTS, row.object_type, row.object_id)
     return (
         cells.link(found) if found else f"{row.object_type} {row.object_id}".strip() or cells.EMPTY
     )
@@ -81,7 +80,7 @@ def matched_with(row: Difference) -> str:
     if row.matched_with:
         return cells.link(row.matched_with)
     kind_of, _, object_id = row.matched_object.partition(":")
-    found = _found(kind_of, object_id)
+    found = cells.find(OBJECTS, kind_of, object_id)
     return cells.link(found) if found else row.matched_object or cells.EMPTY
 
 
@@ -131,17 +130,8 @@ def _told(name: str, side: Mapping[str, Any]) -> str:
         return str(Money.parse(value, side["currency"]))
     if name in STATES:
         return value.replace("_", " ").capitalize()
-    found = _found(name, value)
+    found = cells.find(OBJECTS, name, value)
     return cells.link(found) if found else value
-
-
-def _found(kind: str, object_id: str) -> Purchase | Refund | Dispute | Transaction | None:
-    """The row of ours, if that is what it is and not the gateway's id."""
-    model = OBJECTS.get(kind)
-    try:
-        return model._default_manager.filter(pk=object_id).first() if model else None  # noqa: SLF001
-    except ValidationError:
-        return None
 
 
 def may_match(row: Difference) -> Table:

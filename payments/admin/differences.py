@@ -8,12 +8,12 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib.admin import VIEWS, RecordAdmin, actor_of, button
+from legato_payments.lib.admin import VIEWS, RecordAdmin, actor_of, button, section_of
 from legato_payments.lib.money import Money
 from legato_payments.lib.pages import columns
 from legato_payments.lib.pages.asking import FormOf
 from legato_payments.lib.pages.proposals import ProposalForm
-from legato_payments.lib.pages.tables import Section
+from legato_payments.lib.pages.tables import Section, Table
 from legato_payments.lib.pages.views import SavedViews, View
 from payments.admin.approvals import or_waiting, waiting_on
 from payments.admin.audit import history_of
@@ -38,7 +38,7 @@ from payments.admin.difference_tables import (
     state,
 )
 from payments.enums import Currency
-from payments.models import Difference
+from payments.models import ApprovalRequest, Difference
 from payments.models.reconciliation import LONG_OPEN
 from payments.queries import differences as difference_queries
 from payments.services import differences, gateway_corrections, reconciliation_again
@@ -248,6 +248,15 @@ class DifferenceAdmin(RecordAdmin):
             initial=initial,
             sections=[both_sides(row), may_match(row), notes_of(row)],
         )
+
+
+@section_of(ApprovalRequest, permission="payments.view_difference")
+def corrected(request: ApprovalRequest) -> Table | None:
+    """Both sides of the difference that a correction is proposed for."""
+    if request.target_type != "difference":
+        return None
+    row = Difference.objects.filter(pk=request.target_id).first()
+    return both_sides(row) if row else None
 
 
 def matching(*, other: tuple[str, Any], **words: Any) -> Difference:

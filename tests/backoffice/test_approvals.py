@@ -11,6 +11,7 @@ from legato_payments.backoffice import roles
 from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
 from payments.models import ApprovalDecision, ApprovalRequest, CoinPackage
+from payments.services import packages, proposals
 from tests import factories, second_person
 from tests.backoffice.conftest import logged_in
 from tests.backoffice.test_transaction_page import tables_of
@@ -248,3 +249,23 @@ def test_the_views_above_the_list_say_what_waits_for_whom(ada: Client, bob: Clie
     mine = bob.get(cells.listing(ApprovalRequest, "view=mine"))
     assert len(mine.context["cl"].result_list) == 1
     assert len(ada.get(cells.listing(ApprovalRequest, "view=mine")).context["cl"].result_list) == 0
+
+
+def test_a_proposal_leads_to_the_row_it_is_about_where_there_is_one(
+    ada: Client, bob: Client
+) -> None:
+    request = raise_price(ada)
+    link = f'href="{cells.page_of(CoinPackage.objects.get(name="Starter Pack"))}"'
+
+    assert link in bob.get(cells.page_of(request)).content.decode()
+    terms = packages.Terms(coins=10, bonus_percent=0, prices={"USD": 990_000})
+    new = proposals.create_package(
+        name="Novella Pack",
+        terms=terms,
+        is_active=True,
+        reason="short reads",
+        actor="staff:7",
+        now=clock.now(),
+    )
+    assert isinstance(new, ApprovalRequest)
+    assert "Coin package Novella Pack" in bob.get(cells.page_of(new)).content.decode()

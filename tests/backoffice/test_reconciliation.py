@@ -121,6 +121,9 @@ def test_a_correction_waits_for_another_person(boss: Client, row: Difference) ->
     request = ApprovalRequest.objects.get()
     assert request.summary == "Correct Sandbox by -9.90 USD: Ledger line " + row.gateway_id
     assert request.summary in page(boss, row)
+    decided_on = boss.get(cells.page_of(request)).content.decode()
+    assert f'href="{cells.page_of(row)}"' in decided_on
+    assert tables_of(decided_on)["Both sides"][2] == ["Gross", "–", "-9.90 USD", ""]
     agree(request.pk)
     row.refresh_from_db()
     assert row.closing == "ADJUSTED"

@@ -1,12 +1,14 @@
 """One value, as people read it: amounts with their unit, times with their zone, states as words."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from django.contrib.admin.utils import quote
+from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html
@@ -127,6 +129,15 @@ def copyable(text: object) -> str:
         ' aria-label="Copy {0}">Copy</button>',
         text,
     )
+
+
+def find[M: Model](models: Mapping[str, type[M]], kind: str, key: str) -> M | None:
+    """The row that a kind and a key name, if they name one: a key may be no id at all."""
+    model = models.get(kind)
+    try:
+        return model._default_manager.filter(pk=key).first() if model else None  # noqa: SLF001
+    except ValidationError:
+        return None
 
 
 def link(row: Model | None, text: object = "") -> str:
