@@ -171,6 +171,9 @@ class TestAsking:
             OneAnswer({"error": {"type": "api_error", "message": "sorry"}}, 500),
             OneAnswer({"error": {"type": "invalid_request_error", "message": "sorry"}}, 400),
             OneAnswer({"error": {"type": "invalid_request_error", "message": "key"}}, 401),
+            OneAnswer(calculation(tax_breakdown=None)),
+            OneAnswer(calculation(amount_total=None)),
+            OneAnswer({"object": "tax.calculation"}),
         ],
     )
     def test_no_usable_answer_stops_the_sale_for_a_while(

@@ -59,7 +59,11 @@ class StripeTax:
             raise base.Unavailable(str(error.user_message), gateway=GATEWAY) from error
         except stripe.StripeError as error:
             raise base.Unavailable(type(error).__name__, gateway=GATEWAY) from error
-        return read(answer.to_dict(), price)
+        try:
+            return read(answer.to_dict(), price)
+        except (LookupError, TypeError, ValueError) as error:
+            message = f"The answer cannot be read: {type(error).__name__}"
+            raise base.Unavailable(message, gateway=GATEWAY) from error
 
 
 def read(answer: Mapping[str, Any], price: Money) -> Assessment:
