@@ -205,8 +205,16 @@ def reconcile_days(*, provider: str, first: str, last: str, **_future: Any) -> N
     except reconciliation.AlreadyRunning:
         log.warning("reconciliation_running", provider=provider, day=first)
         return
-    if first < last:
-        following = (day + timedelta(days=1)).isoformat()
+    except Exception:
+        # A day that cannot be compared does not keep the others from it.
+        _reconcile_after(day, provider=provider, last=last)
+        raise
+    _reconcile_after(day, provider=provider, last=last)
+
+
+def _reconcile_after(day: date, *, provider: str, last: str) -> None:
+    following = (day + timedelta(days=1)).isoformat()
+    if following <= last:
         jobs.enqueue("payments.reconcile_days", provider=provider, first=following, last=last)
 
 

@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 
 from legato_payments.lib.errors import Refused
-from payments.models import Policy, Purchase, Refund
+from payments.models import CoinBalance, Policy, Purchase, Refund
 from payments.queries import policies
+from payments.services import wallets
 
 WITHDRAWAL_COUNTRIES = frozenset(
     {
@@ -25,14 +26,21 @@ class MoneyRefundWindowOver(Refused):
 def window_of(purchase: Purchase, *, now: datetime) -> Refund.Kind:
     """On what ground a reader may ask for a purchase to be paid back now.
 
+    Whether it was paid at all is for ``refunds`` to say.
+
     Raises:
         MoneyRefundWindowOver: On none any more.
+        wallets.WalletBlocked: A lost dispute is not settled. The right of withdrawal stands anyway.
     """
     days = policies.value(Policy.Name.MONEY_REFUND_DAYS, on=now)
     paid_at = purchase.settled_at
-    if paid_at is None or now > paid_at + timedelta(days=days):
+    if paid_at and now > paid_at + timedelta(days=days):
         raise MoneyRefundWindowOver(window_days=days)
-    return kind_of(purchase, now=now)
+    kind = kind_of(purchase, now=now)
+    blocked = CoinBalance.objects.filter(user_id=purchase.user_id).exclude(blocked_by="")
+    if kind != Refund.Kind.WITHDRAWAL and blocked.exists():
+        raise wallets.WalletBlocked
+    return kind
 
 
 def kind_of(purchase: Purchase, *, now: datetime) -> Refund.Kind:

@@ -104,25 +104,32 @@ def hear_of(*, provider: str, gateway_id: str, now: datetime) -> Settlement | No
 def record(*, provider: str, state: SettlementState, now: datetime) -> Settlement:
     """Bring a settlement to what the gateway says of it. Safe to call again.
 
-    Paid ones are posted; one that fails after it was paid is posted back.
+    Paid ones are posted; one that fails after it was paid is posted back. Until then its amount is
+    what the gateway says last: Paystack tells the final one only with the transfer.
 
     Raises:
-        SettlementMismatch: Its amount is not the one we know.
+        SettlementMismatch: Its amount is not the one we posted, or in another currency.
         SettlementContradicted: It came back, and is paid again.
     """
     settlement = _lock(provider, state, now=now)
-    if Money(settlement.amount_micros, settlement.currency) != state.amount:
+    known = Money(settlement.amount_micros, settlement.currency)
+    is_posted = settlement.transaction_id is not None
+    if known != state.amount and (is_posted or known.currency != state.amount.currency):
         raise SettlementMismatch(f"{state.gateway_id}: {state.amount}, recorded {settlement}")
+    if known != state.amount:
+        log.info("settlement_changed", settlement_id=str(settlement.pk), amount=str(state.amount))
+        settlement.amount_micros = state.amount.micros
     settlement.arrives_on = state.arrives_on
     settlement.bank_reference = state.bank_reference or settlement.bank_reference
     before = settlement.status
     _move(settlement, state.status, now=now)
-    settlement.save(update_fields=["arrives_on", "bank_reference", "status", *POSTED])
+    settlement.save(update_fields=[*TOLD, "status", *POSTED])
     if settlement.status != before:
         _audit(settlement, before, now=now)
     return settlement
 
 
+TOLD = ("amount_micros", "arrives_on", "bank_reference")
 POSTED = ("transaction", "return_transaction")
 
 

@@ -9,7 +9,7 @@ from legato_payments.lib import clock
 from legato_payments.lib.ids import uuid7
 from payments.gateways.base import Ambiguous
 from payments.gateways.sandbox.gateway import SandboxGateway
-from payments.models import Purchase, Refund
+from payments.models import CoinBalance, Purchase, Refund
 from payments.services import refunds
 from tests import factories
 from tests.clients import PAYMENTS, api
@@ -133,6 +133,28 @@ def test_after_fourteen_days_the_support_has_to_be_asked() -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "money_refund_window_over")
     assert answer.json()["window_days"] == 14
     assert books.fingerprint() == before
+
+
+@pytest.mark.parametrize(("country", "status"), [("US", 409), ("DE", 202)])
+def test_who_owes_us_may_still_withdraw_but_asks_no_favour(country: str, status: int) -> None:
+    purchase = bought(country=country)
+    CoinBalance.objects.update(blocked_by="dispute:0")
+    before = books.fingerprint()
+
+    answer = ask(purchase)
+
+    assert answer.status_code == status, answer.content
+    if status == 409:
+        assert answer.json()["code"] == "wallet_blocked"
+        assert books.fingerprint() == before
+
+
+def test_what_was_never_paid_is_not_paid_back() -> None:
+    purchase = factories.start_purchase(now=clock.now())
+
+    answer = ask(purchase)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "purchase_not_paid")
 
 
 def test_a_service_may_ask_for_a_reader() -> None:

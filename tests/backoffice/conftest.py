@@ -198,7 +198,7 @@ def _read_and_tip(now: datetime) -> None:
 
 
 def _keep(now: datetime) -> None:
-    factories.buy_coins("reader-12", "Reader Pack", now=now, save_method=True)
+    factories.buy_coins("reader-13", "Reader Pack", now=now, save_method=True)
     PaymentMethod.objects.update(brand=EVIL, expires="<>", last4="<>", kind="<>")
 
 

@@ -131,7 +131,7 @@ def test_the_overview_keeps_currencies_apart(boss: Client) -> None:
     sold = tables_of(html)["Settled purchases, last 30 days"]
     assert sold[1:] == [
         ["NGN", "1", "100", "1,400.00 NGN", "21.00 NGN"],
-        ["USD", "3", "7,650", "49.97 USD", "2.36 USD"],
+        ["USD", "5", "8,700", "59.95 USD", "3.26 USD"],
     ]
     assert "As of " in html
 

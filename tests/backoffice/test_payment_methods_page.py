@@ -92,7 +92,7 @@ def test_is_removed_with_a_reason(method: PaymentMethod) -> None:
     assert (entry.object_id, entry.reason) == (str(method.pk), "The reader called.")
     assert entry.actor.startswith("staff:")
     assert f'{remove(method)}"' not in html
-    assert tables_of(html)["Audit"][1][1] == "payments.payment_method.removed"
+    assert tables_of(html)["Audit"][1][1] == "Payment method removed"
 
 
 def test_needs_a_reason(method: PaymentMethod) -> None:

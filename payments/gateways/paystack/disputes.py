@@ -157,8 +157,9 @@ def _require(client: Client, gateway_id: str) -> DisputeState:
 
 def _resolve(client: Client, before: DisputeState, resolution: dict[str, Any]) -> DisputeState:
     path = f"/dispute/{segment(before.gateway_id)}/resolve"
-    after = state_of(fields.row_of(client.put(path, resolution).data))
-    # The answer of this route may have the payment's id in place of the payment.
+    row = fields.row_of(client.put(path, resolution).data)
+    # The answer of this route may have the payment's id in place of the payment, and no amount.
+    after = state_of({**row, "refund_amount": before.amount.minor})
     return replace(
         after,
         amount=before.amount,

@@ -7,6 +7,8 @@ import pytest
 
 from legato_payments.lib import clock, jobs
 from payments import tasks
+from payments.gateways import base
+from payments.gateways.sandbox.gateway import SandboxGateway
 from payments.models import AuditEntry, Difference, ReconciliationRun, SandboxLine
 from payments.queries import gauges
 from payments.services import reconciliation, reconciliation_again
@@ -61,6 +63,20 @@ def test_a_job_compares_one_day_and_sends_the_next(sent: Sent, monthly_fee: Sand
 
     assert sent == []
     assert scenes.only().kind == "MISSING_HERE"
+
+
+def test_a_day_that_cannot_be_compared_does_not_keep_the_next_from_it(
+    sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise base.Ambiguous("cut short", gateway="SANDBOX")
+
+    monkeypatch.setattr(SandboxGateway, "list_charges", fail)
+
+    with pytest.raises(base.Ambiguous):
+        tasks.reconcile_days(provider="SANDBOX", first="2026-11-01", last="2026-11-02")
+
+    assert [rest["first"] for _, rest in sent] == ["2026-11-02"]
 
 
 def test_a_job_steps_back_when_another_run_is_under_way(sent: Sent) -> None:

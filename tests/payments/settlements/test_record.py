@@ -6,7 +6,7 @@ import pytest
 
 from legato_payments.lib.money import Money
 from payments.gateways.values import SettlementStatus
-from payments.ledger import invariants, sealing
+from payments.ledger import chart, invariants, sealing
 from payments.models import Settlement
 from payments.services import settlements
 from tests.factories import NOW
@@ -121,15 +121,14 @@ def test_what_is_known_already_changes_nothing(first: list[Said], again: Said) -
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("status", "change"),
     [
-        {"amount": Money.parse("100.01", "USD")},
-        {"amount": Money.parse("100", "CAD")},
-        {"amount": Money.parse("-100", "USD")},
+        (Said.PAID, {"amount": Money.parse("100.01", "USD")}),
+        (Said.PAID, {"amount": Money.parse("-100", "USD")}),
+        *((status, {"amount": Money.parse("100", "CAD")}) for status in Said),
     ],
 )
-@pytest.mark.parametrize("status", [Said.PENDING, Said.PAID, Said.FAILED])
-def test_another_amount_than_before_is_not_written(status: Said, change: dict[str, Any]) -> None:
+def test_another_amount_than_posted_is_not_written(status: Said, change: dict[str, Any]) -> None:
     record(status=status)
     before = books.fingerprint()
 
@@ -137,6 +136,16 @@ def test_another_amount_than_before_is_not_written(status: Said, change: dict[st
         record(status=Said.PAID, **change)
 
     assert books.fingerprint() == before
+
+
+@pytest.mark.parametrize("status", [Said.PENDING, Said.FAILED])
+def test_until_it_is_posted_the_gateways_last_amount_counts(status: Said) -> None:
+    record(status=status)
+
+    settlement = record(status=Said.PAID, amount=Money.parse("99.50", "USD"))
+
+    assert settlement.amount_micros == 99_500_000
+    assert books.balance(chart.bank("USD")) == 99_500_000
 
 
 def test_one_that_came_back_is_not_paid_again_in_the_books() -> None:

@@ -48,7 +48,7 @@ def test_gives_back_a_part_of_a_payment(gateway: StripeGateway, peer: StrictPeer
         "payment_intent": "pi_1",
         "amount": 400,
         "metadata": {"legato_reference": "lprefund", "legato_charge_reference": REFERENCE},
-        "expand": ["payment_intent"],
+        "expand": ["payment_intent", "balance_transaction", "failure_balance_transaction"],
     }
 
 
