@@ -74,9 +74,10 @@ def refund_was_paid(refund: Refund, *, now: datetime = NOW) -> Refund:
 
 def owing(user_id: str, *, now: datetime = NOW, reason: str = "paid twice") -> Debt:
     """A reader who spent 10 coins that came back of a refund, which was paid after all."""
-    factories.put_content("owed-for", price=10, now=now)
     refund = contradicted(factories.buy_coins(user_id, "Reader Pack", now=now), now=now)
-    content.buy(user_id=user_id, content_id="owed-for", now=now, actor=f"user:{user_id}")
+    # One of its own: what the reader has already is bought for nothing.
+    chapter = factories.put_content(f"owed-for-{refund.pk}", price=10, now=now).pk
+    content.buy(user_id=user_id, content_id=chapter, now=now, actor=f"user:{user_id}")
     closing = refund_contradictions.propose(
         refund_id=refund.pk,
         decision=RefundClosing.Decision.COINS,

@@ -162,7 +162,7 @@ def test_the_wallet_names_the_refund_that_blocks_it(debt: Debt) -> None:
 
 
 def test_hostile_words_are_words(boss: Client, busy: None) -> None:
-    debt = Debt.objects.get(wallet__user_id="reader-12")
+    debt = Debt.objects.get(wallet__user_id="reader-13")
     assert debt.closing is not None
     for row in (debt, debt.wallet, debt.closing.refund):
         html = boss.get(cells.page_of(row)).content.decode()
