@@ -1,7 +1,8 @@
 """Answering a dispute, giving it up, and saying who bears its loss."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -12,7 +13,7 @@ from access.queries import dispute_evidence
 from access.services import dispute_losses
 from access.services.dispute_impact import Impact
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of
+from legato_payments.lib.admin import RecordAdmin
 from legato_payments.lib.money import Money
 from legato_payments.lib.pages import cells
 from legato_payments.lib.pages.proposals import Confirmation, ProposalForm, ReasonField
@@ -62,6 +63,10 @@ class EvidenceForm(ProposalForm):
         help_text="Only where the bank needs it: it is kept with the answer.",
     )
 
+    def arguments(self) -> dict[str, Any]:
+        """All of it as one answer."""
+        return self.folded("evidence", Evidence, but=())
+
 
 class AcceptForm(ProposalForm):
     """Why a dispute is given up."""
@@ -76,98 +81,77 @@ class PolicyForm(ProposalForm):
 
     told_at = {audit.ReasonMissing: "reason", dispute_losses.LossIsBooked: "policy"}
 
-    policy = forms.ChoiceField(label="Who bears it", choices=Policy.choices)
+    policy = forms.TypedChoiceField(label="Who bears it", choices=Policy.choices, coerce=Policy)
     reason = ReasonField()
 
 
 def answer(owner: RecordAdmin, request: HttpRequest, dispute: Dispute) -> HttpResponse:
     """Show what we know, let people complete it, and send it once."""
     known = dispute_evidence.of(dispute)
-
-    def confirm(data: Mapping[str, Any]) -> Confirmation:
-        evidence = Evidence(**data)
-        if not any(asdict(evidence).values()):
-            raise dispute_answers.EvidenceEmpty
-        parts = [name.replace("_", " ") for name, words in asdict(evidence).items() if words]
-        return Confirmation(
-            words=f"This goes to the bank about {_money(dispute)}: {', '.join(parts)}."
-            " It is the only answer we can give; nothing can be added later.",
-            submit="Send this evidence",
-        )
-
-    def call(data: Mapping[str, Any]) -> str:
-        found = dispute_answers.answer(
-            dispute_id=dispute.pk,
-            evidence=Evidence(**data),
-            actor=actor_of(request),
-            now=clock.now(),
-        )
-        return f"The evidence is sent. The dispute: {found.get_status_display()}."
-
-    return owner.ask(
+    return owner.proposal_page(
         request,
-        EvidenceForm(_sent(request), initial=asdict(known.evidence)),
+        EvidenceForm,
+        initial=asdict(known.evidence),
         title=f"Answer the dispute of {_money(dispute)} by {dispute.purchase.user_id}",
         intro="Filled in from our books as far as they know; complete it, then look once more.",
         submit="Look at it once more",
-        call=call,
-        back=cells.page_of(dispute),
+        call=partial(dispute_answers.answer, dispute_id=dispute.pk),
+        told=lambda found: f"The evidence is sent. The dispute: {found.get_status_display()}.",
+        row=dispute,
         sections=[checklist(known)],
-        confirm=confirm,
+        confirm=partial(_what_is_sent, dispute),
+    )
+
+
+def _what_is_sent(dispute: Dispute, *, evidence: Evidence, **_rest: object) -> Confirmation:
+    """Which parts go to the bank.
+
+    Raises:
+        dispute_answers.EvidenceEmpty: None.
+    """
+    parts = [name.replace("_", " ") for name, words in asdict(evidence).items() if words]
+    if not parts:
+        raise dispute_answers.EvidenceEmpty
+    return Confirmation(
+        words=f"This goes to the bank about {_money(dispute)}: {', '.join(parts)}."
+        " It is the only answer we can give; nothing can be added later.",
+        submit="Send this evidence",
     )
 
 
 def accept(owner: RecordAdmin, request: HttpRequest, dispute: Dispute) -> HttpResponse:
     """Say what giving up would cost, and give up."""
     impact = dispute_losses.preview(dispute_id=dispute.pk, now=clock.now())
-
-    def confirm(_data: Mapping[str, Any]) -> Confirmation:
-        return Confirmation(
-            words="\n".join(_effects(dispute, impact)),
-            submit=f"Give up {_money(dispute)}",
-        )
-
-    def call(data: Mapping[str, Any]) -> str:
-        dispute_answers.accept(
-            dispute_id=dispute.pk, actor=actor_of(request), now=clock.now(), **data
-        )
-        return f"Given up: {_money(dispute)} stay with the payer."
-
-    return owner.ask(
+    cost = Confirmation(
+        words="\n".join(_effects(dispute, impact)), submit=f"Give up {_money(dispute)}"
+    )
+    return owner.proposal_page(
         request,
-        AcceptForm(_sent(request)),
+        AcceptForm,
         title=f"Give up the dispute of {_money(dispute)} by {dispute.purchase.user_id}",
         intro="The payer keeps the money, and nobody can answer any more.",
         submit="See what giving up costs",
-        call=call,
-        back=cells.page_of(dispute),
+        call=partial(dispute_answers.accept, dispute_id=dispute.pk),
+        told=lambda _given_up: f"Given up: {_money(dispute)} stay with the payer.",
+        row=dispute,
         sections=_impact(dispute, impact),
-        confirm=confirm,
+        confirm=lambda **_typed: cost,
         is_danger=True,
     )
 
 
 def choose_policy(owner: RecordAdmin, request: HttpRequest, dispute: Dispute) -> HttpResponse:
     """Show the loss under each policy, and choose one."""
-
-    def call(data: Mapping[str, Any]) -> str:
-        changed = dispute_losses.choose_policy(
-            dispute_id=dispute.pk,
-            policy=Policy(data["policy"]),
-            actor=actor_of(request),
-            reason=data["reason"],
-            now=clock.now(),
-        )
-        return f"If it is lost: {changed.get_policy_display()}."
-
-    return owner.ask(
+    return owner.proposal_page(
         request,
-        PolicyForm(_sent(request), initial={"policy": dispute.policy}),
+        PolicyForm,
+        initial={"policy": dispute.policy},
         title=f"Who bears a loss of {_money(dispute)}",
         intro="Counts when the dispute is lost, and can be changed until then.",
         submit="Choose",
-        call=call,
-        back=cells.page_of(dispute),
+        call=partial(dispute_losses.choose_policy, dispute_id=dispute.pk),
+        told=lambda changed: f"If it is lost: {changed.get_policy_display()}.",
+        row=dispute,
         sections=_impact(dispute, dispute_losses.preview(dispute_id=dispute.pk, now=clock.now())),
     )
 
@@ -201,7 +185,3 @@ def _money(dispute: Dispute) -> Money:
 
 def _usd(micros: int) -> Money:
     return Money(micros, BOOK_CURRENCY)
-
-
-def _sent(request: HttpRequest) -> Any:
-    return request.POST if request.method == "POST" else None

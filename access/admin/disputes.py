@@ -1,7 +1,8 @@
 """Disputes: by when each has to be answered, what losing it would cost, and the answers."""
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -208,19 +209,15 @@ class DisputeAdmin(RecordAdmin):
     def ask_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Find out how it stands."""
         dispute: Dispute = self.find(request, object_id)
-
-        def call(_data: Mapping[str, Any]) -> str:
-            found = dispute_answers.ask_again(dispute_id=dispute.pk, now=clock.now())
-            return f"The gateway was asked. The dispute: {found.get_status_display()}."
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            ProposalForm(request.POST if request.method == "POST" else None),
+            ProposalForm,
             title=f"Ask the gateway about the dispute of {MONEY(dispute)}",
             intro="It is asked every hour anyway, and tells us by itself when something changes.",
             submit="Ask now",
-            call=call,
-            back=cells.page_of(dispute),
+            call=partial(_asked_again, dispute),
+            told=lambda found: f"The gateway was asked. The dispute: {found.get_status_display()}.",
+            row=dispute,
         )
 
     @button("Who bears it…", path="choose-policy", right="loss")
@@ -232,6 +229,11 @@ class DisputeAdmin(RecordAdmin):
     def accept(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Let the payer keep the money."""
         return dispute_forms.accept(self, request, self.find(request, object_id))
+
+
+def _asked_again(dispute: Dispute, *, now: datetime, **_actor: object) -> Dispute:
+    """As the sweep asks every hour, so nobody is named for it."""
+    return dispute_answers.ask_again(dispute_id=dispute.pk, now=now)
 
 
 @section_of(Purchase, permission="payments.view_dispute")

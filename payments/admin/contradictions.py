@@ -1,13 +1,12 @@
 """The pages on which finance closes a gateway's contradiction about a refund."""
 
-from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from functools import partial
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of
+from legato_payments.lib.admin import RecordAdmin
 from legato_payments.lib.money import Money
 from legato_payments.lib.pages import cells
 from legato_payments.lib.pages.proposals import Confirmation, ProposalForm, ReasonField
@@ -30,71 +29,42 @@ class CloseForm(ProposalForm):
         refund_contradictions.GatewayDisagrees: "decision",
     }
 
-    decision = forms.ChoiceField(label="What to do", choices=Decision.choices)
+    decision = forms.TypedChoiceField(label="What to do", choices=Decision.choices, coerce=Decision)
     reason = ReasonField(help_text="Kept with the closing, in the books and in the audit log.")
 
 
 def ask_page(owner: RecordAdmin, request: HttpRequest, refund: Refund) -> HttpResponse:
     """Ask the gateway whether it paid, and tell what it says."""
     money = Money(refund.amount_micros, refund.currency)
-
-    def call(_data: Mapping[str, Any]) -> str:
-        found = refund_contradictions.ask(
-            refund_id=refund.pk, actor=actor_of(request), now=clock.now()
-        )
-        return f"The gateway says now: {found.get_last_word_display().lower()}."
-
-    return owner.ask(
+    return owner.proposal_page(
         request,
-        ProposalForm(request.POST if request.method == "POST" else None),
+        ProposalForm,
         title=f"Ask the gateway about {money} for {refund.purchase.user_id}",
         intro="It said that this refund failed, and then that it was paid. It is only asked.",
         submit="Ask now",
-        call=call,
-        back=cells.page_of(refund),
+        call=partial(refund_contradictions.ask, refund_id=refund.pk),
+        told=lambda found: f"The gateway says now: {found.get_last_word_display().lower()}.",
+        row=refund,
         sections=[attempts_of("refund", refund.pk)],
     )
 
 
 def close_page(owner: RecordAdmin, request: HttpRequest, refund: Refund) -> HttpResponse:
     """Choose what is done, see what it comes to, and do it or propose it."""
-
-    def confirm(data: Mapping[str, Any]) -> Confirmation:
-        found = refund_contradictions.ask(
-            refund_id=refund.pk, actor=actor_of(request), now=clock.now()
-        )
-        decision = Decision(data["decision"])
-        people = refund_contradictions.people_needed(
-            refund=found, decision=decision, actor=actor_of(request), now=clock.now()
-        )
-        how = "Another person has to agree first." if people else "This is done at once."
-        says = found.get_last_word_display().lower()
-        return Confirmation(
-            words=f"The gateway says: {says}. {_effect(found, decision)} {how}",
-            submit="Propose to close it so" if people else "Close it so",
-        )
-
-    def call(data: Mapping[str, Any]) -> str:
-        made = refund_contradictions.propose(
-            refund_id=refund.pk,
-            decision=Decision(data["decision"]),
-            reason=data["reason"],
-            actor=actor_of(request),
-            now=clock.now(),
-        )
-        return or_waiting(made, "Closed: what the gateway says and what our books say agree.")
-
-    return owner.ask(
+    return owner.proposal_page(
         request,
-        CloseForm(request.POST if request.method == "POST" else None),
+        CloseForm,
         title=f"Close the contradiction about {Money(refund.amount_micros, refund.currency)}"
         f" for {refund.purchase.user_id}",
         intro="The gateway is asked once more; only what agrees with its answer can be done.",
         submit="See what it comes to",
-        call=call,
-        back=cells.page_of(refund),
+        call=partial(refund_contradictions.propose, refund_id=refund.pk),
+        told=partial(
+            or_waiting, done="Closed: what the gateway says and what our books say agree."
+        ),
+        row=refund,
         sections=[*waiting_of(refund), closings_of(refund), attempts_of("refund", refund.pk)],
-        confirm=confirm,
+        confirm=partial(_confirmation, refund),
         is_danger=True,
     )
 
@@ -136,6 +106,27 @@ def closings_of(refund: Refund) -> Table:
             for row in found
         ],
         empty="Not closed yet.",
+    )
+
+
+def _confirmation(
+    refund: Refund,
+    *,
+    decision: RefundClosing.Decision,
+    actor: str,
+    now: datetime,
+    **_reason: object,
+) -> Confirmation:
+    """What the gateway says now, what would be done about it, and who has to agree."""
+    found = refund_contradictions.ask(refund_id=refund.pk, actor=actor, now=now)
+    people = refund_contradictions.people_needed(
+        refund=found, decision=decision, actor=actor, now=now
+    )
+    how = "Another person has to agree first." if people else "This is done at once."
+    says = found.get_last_word_display().lower()
+    return Confirmation(
+        words=f"The gateway says: {says}. {_effect(found, decision)} {how}",
+        submit="Propose to close it so" if people else "Close it so",
     )
 
 

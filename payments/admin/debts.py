@@ -1,21 +1,20 @@
 """What readers owe: who, how much, since when, what for; and the proposal to write it off."""
 
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, ViewList, actor_of, button, section_of
+from legato_payments.lib.admin import RecordAdmin, ViewList, button, section_of
 from legato_payments.lib.money import Money
 from legato_payments.lib.pages import cells, columns
-from legato_payments.lib.pages.cells import Tone
-from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
+from legato_payments.lib.pages.cells import MICRO_DIGITS, Tone
+from legato_payments.lib.pages.proposals import MoneyField, ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table, number
 from legato_payments.lib.pages.views import SavedViews, View
 from payments import audit
@@ -40,12 +39,10 @@ class WriteOffForm(ProposalForm):
         debt_write_offs.WriteOffEmpty: "amount",
     }
 
-    amount = forms.DecimalField(
-        label="Amount in USD",
+    amount = MoneyField(
+        BOOK_CURRENCY,
+        digits=MICRO_DIGITS,
         required=False,
-        min_value=Decimal("0.000001"),
-        max_digits=16,
-        decimal_places=6,
         help_text="Left empty: all that the reader owes.",
     )
     reason = ReasonField(help_text="Kept with the write-off, in the books and in the audit log.")
@@ -138,7 +135,7 @@ class DebtAdmin(RecordAdmin):
     def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask another person to give up what the reader owes, or a part of it."""
         debt: Debt = self.find(request, object_id)
-        return write_off_page(self, request, debt.wallet, back=cells.page_of(debt))
+        return write_off_page(self, request, debt.wallet, row=debt)
 
     def has_propose_reduction_permission(self, request: HttpRequest, *_: Any) -> bool:
         """Whoever may ask for a write-off."""
@@ -146,31 +143,24 @@ class DebtAdmin(RecordAdmin):
 
 
 def write_off_page(
-    owner: RecordAdmin, request: HttpRequest, wallet: CoinBalance, *, back: str
+    owner: RecordAdmin, request: HttpRequest, wallet: CoinBalance, *, row: Debt | CoinBalance
 ) -> HttpResponse:
-    """Ask how much and why, and propose it."""
+    """Ask how much and why, and propose it.
+
+    Args:
+        row: Whose page it was asked on.
+    """
     owed = Money(wallet.debt_micros, BOOK_CURRENCY)
-
-    def call(data: Mapping[str, Any]) -> str:
-        typed = data["amount"]
-        made = debt_write_offs.propose(
-            user_id=wallet.user_id,
-            amount=None if typed is None else Money.parse(str(typed), BOOK_CURRENCY),
-            reason=data["reason"],
-            actor=actor_of(request),
-            now=clock.now(),
-        )
-        return or_waiting(made, "{} is done.")
-
-    return owner.ask(
+    return owner.proposal_page(
         request,
-        WriteOffForm(request.POST if request.method == "POST" else None),
+        WriteOffForm,
         title=f"Write off what {wallet.user_id} owes",
         intro=f"{owed} are owed. What is given up is our loss when another person has agreed; who"
         " owes nothing any more can spend again.",
         submit="Propose it",
-        call=call,
-        back=back,
+        call=partial(debt_write_offs.propose, user_id=wallet.user_id),
+        told=partial(or_waiting, done="{} is done."),
+        row=row,
         sections=list(sections_of(wallet)),
     )
 

@@ -1,23 +1,26 @@
 """The page on which finance pays a purchase back: how much, why, and what would go."""
 
-from collections.abc import Mapping
-from decimal import Decimal
+from datetime import datetime
+from functools import partial
 from typing import Any
 
-from django import forms
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, actor_of
-from legato_payments.lib.money import MINOR_DIGITS, Money
+from legato_payments.lib.admin import RecordAdmin
+from legato_payments.lib.money import Money
 from legato_payments.lib.pages import cells
-from legato_payments.lib.pages.proposals import Confirmation, ProposalForm, ReasonField
+from legato_payments.lib.pages.proposals import (
+    Confirmation,
+    MoneyField,
+    ProposalForm,
+    ReasonField,
+)
 from legato_payments.lib.pages.tables import Section, Table, Text, number
 from payments import audit
 from payments.admin.approvals import or_waiting
 from payments.admin.refunds import coins_of, refunds_of
 from payments.ledger.reversals import AlreadyReversed
-from payments.models import ApprovalRequest, Purchase
+from payments.models import ApprovalRequest, Purchase, Refund
 from payments.services import refund_proposals, refunds
 
 RIGHT = "payments.add_refund"
@@ -34,23 +37,16 @@ class PayBackForm(ProposalForm):
         audit.ReasonMissing: "reason",
     }
 
-    amount = forms.DecimalField(
-        required=False,
-        help_text="Left empty: what all unused coins are worth. More than that is goodwill.",
-    )
     reason = ReasonField(help_text="Kept with the refund, in the books and in the audit log.")
 
     def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        digits = MINOR_DIGITS[currency]
-        self.fields["amount"] = forms.DecimalField(
-            label=f"Amount in {currency}",
+        self.fields["amount"] = MoneyField(
+            currency,
             required=False,
-            min_value=Decimal(1).scaleb(-digits),
-            max_digits=16,
-            decimal_places=digits,
-            help_text=self.base_fields["amount"].help_text,
+            help_text="Left empty: what all unused coins are worth. More than that is goodwill.",
         )
+        self.order_fields(["amount"])
 
 
 def may_be_paid_back(purchase: Purchase) -> bool:
@@ -64,53 +60,43 @@ def may_be_paid_back(purchase: Purchase) -> bool:
 
 def page(owner: RecordAdmin, request: HttpRequest, purchase: Purchase) -> HttpResponse:
     """Ask how much and why, show what would go back, and do it or propose it."""
-    sent = request.POST if request.method == "POST" else None
-
-    def amount_in(data: Mapping[str, Any]) -> Money | None:
-        typed = data["amount"]
-        return None if typed is None else Money.parse(str(typed), purchase.currency)
-
-    def confirm(data: Mapping[str, Any]) -> Confirmation:
-        amount = amount_in(data)
-        worth, goodwill = refunds.preview(purchase=purchase, amount=amount)
-        people = refund_proposals.people_needed(
-            purchase=purchase, amount=amount, actor=actor_of(request), now=clock.now()
-        )
-        words = f"{worth.money + goodwill} go back to {purchase.user_id}"
-        taken = f"{cells.coins(worth.coins)} are taken for {worth.money}"
-        gift = f", and {goodwill} are goodwill, at our cost" if goodwill.micros else ""
-        how = _others(people) if people else "This is done at once."
-        return Confirmation(
-            words=f"{words}: {taken}{gift}. {how}",
-            submit=f"Propose to pay {worth.money + goodwill} back"
-            if people
-            else f"Pay {worth.money + goodwill} back",
-        )
-
-    def call(data: Mapping[str, Any]) -> str:
-        made = refund_proposals.propose(
-            purchase_id=purchase.pk,
-            amount=amount_in(data),
-            reason=data["reason"],
-            actor=actor_of(request),
-            now=clock.now(),
-        )
-        if isinstance(made, ApprovalRequest):
-            return or_waiting(made, "")
-        money = Money(made.amount_micros, made.currency)
-        return f"{money} are on their way: the gateway is asked in a moment."
-
-    return owner.ask(
+    return owner.proposal_page(
         request,
-        PayBackForm(sent, currency=purchase.currency),
+        partial(PayBackForm, currency=purchase.currency),
         title=f"Pay back a purchase of {purchase.user_id}",
         intro="Unused coins become money again, through the gateway that took it.",
         submit="See what would go back",
-        call=call,
-        back=cells.page_of(purchase),
+        call=partial(refund_proposals.propose, purchase_id=purchase.pk),
+        told=_told,
+        row=purchase,
         sections=[_what_can_go(purchase), coins_of(purchase), refunds_of(purchase)],
-        confirm=confirm,
+        confirm=partial(_confirmation, purchase),
     )
+
+
+def _confirmation(
+    purchase: Purchase, *, amount: Money | None, actor: str, now: datetime, **_reason: object
+) -> Confirmation:
+    """What goes back for which coins, at whose cost, and who has to agree."""
+    worth, goodwill = refunds.preview(purchase=purchase, amount=amount)
+    people = refund_proposals.people_needed(purchase=purchase, amount=amount, actor=actor, now=now)
+    words = f"{worth.money + goodwill} go back to {purchase.user_id}"
+    taken = f"{cells.coins(worth.coins)} are taken for {worth.money}"
+    gift = f", and {goodwill} are goodwill, at our cost" if goodwill.micros else ""
+    how = _others(people) if people else "This is done at once."
+    return Confirmation(
+        words=f"{words}: {taken}{gift}. {how}",
+        submit=f"Propose to pay {worth.money + goodwill} back"
+        if people
+        else f"Pay {worth.money + goodwill} back",
+    )
+
+
+def _told(made: ApprovalRequest | Refund) -> str:
+    if isinstance(made, ApprovalRequest):
+        return or_waiting(made, "")
+    money = Money(made.amount_micros, made.currency)
+    return f"{money} are on their way: the gateway is asked in a moment."
 
 
 def _others(people: int) -> str:

@@ -1,14 +1,14 @@
 """Payment methods that readers let us keep; the gateways' tokens are never shown."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 
-from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, ViewList, actor_of, button
+from legato_payments.lib.admin import RecordAdmin, ViewList, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
@@ -113,21 +113,15 @@ class PaymentMethodAdmin(RecordAdmin):
     def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Never charge it again, at the reader's wish."""
         method: PaymentMethod = self.find(request, object_id)
-
-        def call(data: Mapping[str, Any]) -> str:
-            payment_methods.remove(
-                method_id=method.pk, actor=actor_of(request), now=clock.now(), **data
-            )
-            return f"Removed: {method} of {method.user_id}."
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            RemoveForm(request.POST if request.method == "POST" else None),
+            RemoveForm,
             title=f"Remove {method} of {method.user_id}",
             intro="It is not charged any more from this moment, and the gateway is told to forget"
             " it. The reader can keep it again only with another purchase.",
             submit="Remove it",
-            call=call,
-            back=cells.page_of(method),
+            call=partial(payment_methods.remove, method_id=method.pk),
+            told=lambda removed: f"Removed: {removed} of {removed.user_id}.",
+            row=method,
             is_danger=True,
         )

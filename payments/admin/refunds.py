@@ -1,6 +1,7 @@
 """Money refunds: what is on its way back, and what a person has to look at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -10,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from legato_payments.lib import clock
-from legato_payments.lib.admin import RecordAdmin, ViewList, actor_of, button, section_of
+from legato_payments.lib.admin import RecordAdmin, ViewList, button, section_of
 from legato_payments.lib.pages import cells, columns, people
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
@@ -175,21 +176,15 @@ class RefundAdmin(RecordAdmin):
         refund: Refund = self.find(request, object_id)
         if refund.status == Status.CONTRADICTED:
             return contradictions.ask_page(self, request, refund)
-
-        def call(_data: Mapping[str, Any]) -> str:
-            found = refund_care.ask_again(
-                refund_id=refund.pk, actor=actor_of(request), now=clock.now()
-            )
-            return f"The gateway was asked. The refund: {found.get_status_display()}."
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            ProposalForm(request.POST if request.method == "POST" else None),
+            ProposalForm,
             title=f"Ask the gateway about {MONEY(refund)} for {refund.purchase.user_id}",
             intro="With the same key and reference, so it is paid back once at the most.",
             submit="Ask now",
-            call=call,
-            back=cells.page_of(refund),
+            call=partial(refund_care.ask_again, refund_id=refund.pk),
+            told=lambda found: f"The gateway was asked. The refund: {found.get_status_display()}.",
+            row=refund,
             sections=[attempts_of("refund", refund.pk)],
         )
 
@@ -197,22 +192,18 @@ class RefundAdmin(RecordAdmin):
     def give_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Give the coins back of a refund that the gateway does not have."""
         refund: Refund = self.find(request, object_id)
-
-        def call(data: Mapping[str, Any]) -> str:
-            refund_care.give_up(
-                refund_id=refund.pk, actor=actor_of(request), now=clock.now(), **data
-            )
-            return f"Given up: {cells.coins(refund.coins)} are the reader's again."
-
-        return self.ask(
+        return self.proposal_page(
             request,
-            GiveUpForm(request.POST if request.method == "POST" else None),
+            GiveUpForm,
             title=f"Give up the refund of {MONEY(refund)} to {refund.purchase.user_id}",
             intro=f"The gateway is asked once more. Where it does not have the refund, no money"
             f" goes back, and {cells.coins(refund.coins)} are the reader's again.",
             submit="Give it up",
-            call=call,
-            back=cells.page_of(refund),
+            call=partial(refund_care.give_up, refund_id=refund.pk),
+            told=lambda given_up: (
+                f"Given up: {cells.coins(given_up.coins)} are the reader's again."
+            ),
+            row=refund,
             sections=[attempts_of("refund", refund.pk)],
             is_danger=True,
         )

@@ -172,7 +172,7 @@ class WalletAdmin(RecordAdmin):
     def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask another person to give up what the reader owes, or a part of it."""
         wallet: CoinBalance = self.find(request, object_id)
-        return debts.write_off_page(self, request, wallet, back=cells.page_of(wallet))
+        return debts.write_off_page(self, request, wallet, row=wallet)
 
     def has_propose_reduction_permission(self, request: HttpRequest, *_: Any) -> bool:
         """Whoever may ask for a write-off."""

@@ -70,9 +70,12 @@ class Asking:
                 ``now``.
             told: What to tell of what the service returned.
             row: What it is about; the page goes back to it, else to the list.
-            confirm: Gets what the service gets. What it returns is shown before anything is done.
-            is_danger: What it does cannot be undone.
+            confirm: Gets what the service gets, and says what it would do. That is shown with the
+                form, and the service is called when the same comes back once more.
+            is_danger: What it does cannot be undone; the button says so.
         """
+        shown: Confirmation | None = None
+        mark = ""
         if request.method == "POST":
             asked = form(data=request.POST, files=request.FILES)
         else:
@@ -81,61 +84,23 @@ class Asking:
         def arguments() -> dict[str, Any]:
             return {**asked.arguments(), "actor": actor_of(request), "now": clock.now()}
 
-        return self.ask(
-            request,
-            asked,
-            title=title,
-            submit=submit,
-            call=lambda _data: told(call(**arguments())),
-            back=cells.listing(self.model) if row is None else cells.page_of(row),
-            intro=intro,
-            sections=sections,
-            confirm=(lambda _data: confirm(**arguments())) if confirm else None,
-            is_danger=is_danger,
-        )
-
-    def ask(
-        self,
-        request: HttpRequest,
-        form: ProposalForm,
-        *,
-        title: str,
-        submit: str,
-        call: Callable[[Mapping[str, Any]], str],
-        back: str,
-        intro: str = "",
-        sections: Iterable[Section] = (),
-        confirm: Callable[[Mapping[str, Any]], Confirmation] | None = None,
-        is_danger: bool = False,
-    ) -> HttpResponse:
-        """Show a form and, when it comes back sound by POST, make the one call it is about.
-
-        Args:
-            form: Bound when the request is a POST.
-            call: The service call; gets the cleaned data, returns what to tell afterwards.
-            back: Where to go then, and on "Cancel".
-            confirm: Says what the call would do. It is shown with the form, and the call is made
-                when the same comes back once more.
-            is_danger: What it does cannot be undone; the button says so.
-        """
-        shown: Confirmation | None = None
-        mark = ""
-        if request.method == "POST" and form.is_valid():
+        back = cells.listing(self.model) if row is None else cells.page_of(row)
+        if request.method == "POST" and asked.is_valid():
             try:
                 if confirm is not None:
-                    shown = confirm(form.cleaned_data)
-                    mark = shown.mark(form.cleaned_data)
+                    shown = confirm(**arguments())
+                    mark = shown.mark(asked.cleaned_data)
                 if request.POST.get("confirmed", "") == mark:
-                    messages.success(request, call(form.cleaned_data))
+                    messages.success(request, told(call(**arguments())))
                     return redirect(back)
             except DomainError as refusal:
                 shown = None
-                form.refuse(refusal)
+                asked.refuse(refusal)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": title,
-            "form": form,
+            "form": asked,
             "intro": intro,
             "submit": shown.submit if shown else submit,
             "back": back,

@@ -5,12 +5,13 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
 
 from legato_payments.lib.errors import DomainError
-from legato_payments.lib.money import MICROS
+from legato_payments.lib.money import MICROS, MINOR_DIGITS, Money
 from legato_payments.lib.pages.cells import MICRO_DIGITS
 from legato_payments.lib.pages.tables import Section
 
@@ -103,6 +104,31 @@ class MicrosField(forms.DecimalField):
         """Micros, or nothing."""
         amount = super().clean(value)
         return None if amount is None else int(amount * MICROS)
+
+
+class MoneyField(forms.DecimalField):
+    """An amount above zero of one currency; ``Money`` when it is read, or nothing.
+
+    Args:
+        digits: How exact it may be; as the currency's minor unit unless it is said.
+    """
+
+    def __init__(self, currency: str, *, digits: int | None = None, **kwargs: Any) -> None:
+        places = MINOR_DIGITS[currency] if digits is None else digits
+        kwargs = {
+            "label": f"Amount in {currency}",
+            "min_value": Decimal(1).scaleb(-places),
+            "max_digits": 16,
+            "decimal_places": places,
+            **kwargs,
+        }
+        super().__init__(**kwargs)
+        self.currency = currency
+
+    def clean(self, value: Any) -> Any:
+        """Money, or nothing."""
+        amount = super().clean(value)
+        return None if amount is None else Money.parse(str(amount), self.currency)
 
 
 class StartField(forms.DateTimeField):
