@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from legato_payments.lib.admin import RecordAdmin
 from legato_payments.lib.money import Money
-from legato_payments.lib.pages import cells
+from legato_payments.lib.pages import cells, people
 from legato_payments.lib.pages.proposals import Confirmation, ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table, number
 from payments import audit
@@ -96,7 +96,7 @@ def closings_of(refund: Refund) -> Table:
                 if row.transaction
                 else cells.moment(row.closed_at),
                 row.get_decision_display(),
-                row.closed_by,
+                people.name_of(row.closed_by),
                 row.reason,
                 f"{row.coins:,}",
                 cells.amount(row.owed_micros, Unit.USD),
@@ -117,16 +117,21 @@ def _confirmation(
     now: datetime,
     **_reason: object,
 ) -> Confirmation:
-    """What the gateway says now, what would be done about it, and who has to agree."""
+    """What the gateway says now, what would be done about it, and who has to agree.
+
+    Raises:
+        refund_contradictions.GatewayDisagrees: That cannot be done.
+    """
     found = refund_contradictions.ask(refund_id=refund.pk, actor=actor, now=now)
-    people = refund_contradictions.people_needed(
+    refund_contradictions.check(found, decision)
+    others = refund_contradictions.people_needed(
         refund=found, decision=decision, actor=actor, now=now
     )
-    how = "Another person has to agree first." if people else "This is done at once."
+    how = "Another person has to agree first." if others else "This is done at once."
     says = found.get_last_word_display().lower()
     return Confirmation(
         words=f"The gateway says: {says}. {_effect(found, decision)} {how}",
-        submit="Propose to close it so" if people else "Close it so",
+        submit="Propose to close it so" if others else "Close it so",
     )
 
 

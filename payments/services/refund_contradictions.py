@@ -90,18 +90,20 @@ def propose(
     if not reason.strip():
         raise audit.ReasonMissing
     refund = ask(refund_id=refund_id, actor=actor, now=now)
-    _check(refund, decision)
+    check(refund, decision)
     purchase = refund.purchase
     amount = Money(refund.amount_micros, refund.currency)
-    after = {
+    known = {
         "reader": purchase.user_id,
-        "decision": decision.value,
         "amount": amount.amount(),
         "currency": amount.currency,
         "closed_before": refund.closings.count(),
     }
     target = Target("refund", str(refund.pk))
-    payload = {"before": {"gateway_says": refund.last_word}, "after": after}
+    payload = {
+        "before": {**known, "gateway_says": refund.last_word},
+        "after": {**known, "gateway_says": refund.last_word, "decision": decision.value},
+    }
     if decision == Decision.FAILED:
         return carry_out(Order(target, payload, actor, reason, now))
     stake = refund_proposals.at_stake(purchase, amount)
@@ -118,6 +120,24 @@ def propose(
         amount=stake,
         at_least=_at_least(refund, decision, stake, actor=actor, now=now),
     )
+
+
+def check(refund: Refund, decision: str) -> None:
+    """Whether it can be closed so after what the gateway said last.
+
+    Raises:
+        NotContradicted: There is nothing to close.
+        GatewayDisagrees: The gateway says otherwise.
+        refunds.PurchaseDisputed: The coins are frozen until the payer's bank decides.
+    """
+    if refund.status != Status.CONTRADICTED:
+        raise NotContradicted
+    wanted = Word.NOT_PAID if decision == Decision.FAILED else Word.PAID
+    if refund.last_word != wanted:
+        says = Word(refund.last_word).label if refund.last_word else "nothing"
+        raise GatewayDisagrees(f"The gateway says: {says.lower()}.", gateway_says=refund.last_word)
+    if decision == Decision.COINS and refund.purchase.disputes.freezing().exists():
+        raise refunds.PurchaseDisputed
 
 
 def people_needed(
@@ -154,7 +174,7 @@ def carry_out(order: Order) -> RefundClosing:
     wallet = balances.lock(user_id=user_id)
     purchase, refund = refund_outcomes.lock_both(refund_id)
     refund.purchase = purchase
-    _check(refund, after["decision"])
+    check(refund, after["decision"])
     if after["closed_before"] != refund.closings.count():
         raise NotContradicted
     closing = RefundClosing(
@@ -203,17 +223,6 @@ def _word_of(refund: Refund) -> Refund.Word:
             return Word.NOT_PAID
         case _:
             return Word.UNCLEAR
-
-
-def _check(refund: Refund, decision: str) -> None:
-    if refund.status != Status.CONTRADICTED:
-        raise NotContradicted
-    wanted = Word.NOT_PAID if decision == Decision.FAILED else Word.PAID
-    if refund.last_word != wanted:
-        says = Word(refund.last_word).label if refund.last_word else "nothing"
-        raise GatewayDisagrees(f"The gateway says: {says.lower()}.", gateway_says=refund.last_word)
-    if decision == Decision.COINS and refund.purchase.disputes.freezing().exists():
-        raise refunds.PurchaseDisputed
 
 
 def _at_least(

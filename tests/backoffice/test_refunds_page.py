@@ -288,7 +288,7 @@ class TestPage:
 
         html = member("Auditor").get(cells.page_of(refund)).content.decode()
 
-        assert "expired_or_canceled_card" in html
+        assert "expired or canceled card" in html
         assert "the coins came back" in html
         rows = tables_of(html)["Coins of the purchase"]
         assert rows[1:] == [["Spent on content", "33"], ["Left", "67"], ["Total", "100"]]
@@ -488,6 +488,7 @@ class TestContradiction:
         assert "Closed: what the gateway says and what our books say agree." in html
         shown = tables_of(html)
         assert shown["Closed"][1][1].startswith("Take the coins again; what is missing")
+        assert shown["Closed"][1][2] == user_of("Operator").username
         assert shown["Closed"][1][3:] == ["they paid it", "57", "0.10 USD", "0.00 USD", "–"]
         assert shown["Debt of the reader"][1][1:3] == ["Refund paid after it had failed", "Open"]
         wallet = CoinBalance.objects.get(user_id=READER)
@@ -496,8 +497,9 @@ class TestContradiction:
     def test_what_does_not_agree_with_the_gateway_is_refused(self, refund: Refund) -> None:
         url = address("close_contradiction", refund)
 
-        html = twice(member("Operator"), url, decision="FAILED", reason="x")
+        html = send(member("Operator"), url, decision="FAILED", reason="x")
 
+        assert "Close it so" not in html
         assert "The gateway says: it was paid." in error_of(html, "decision")
         assert not RefundClosing.objects.exists()
 
