@@ -22,6 +22,7 @@ from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.proposals import ProposalForm
 from legato_payments.lib.pages.tables import Section, Table, number
 from legato_payments.lib.pages.views import SavedViews, View
+from payments.admin import readers
 from payments.admin.attempts import attempts_of
 from payments.admin.audit import history_of
 from payments.admin.transactions import posted_by
@@ -132,7 +133,7 @@ class DisputeAdmin(RecordAdmin):
         columns.state("status", TONES),
         due,
         columns.state("booked", BOOKED_TONES, "In the books"),
-        reader,
+        readers.of_purchase,
         columns.related("purchase"),
         MONEY,
         columns.money("tax_micros", "currency", "of this tax"),

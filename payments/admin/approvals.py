@@ -22,8 +22,16 @@ from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Table
 from legato_payments.lib.pages.views import SavedViews, View
 from payments import approvals, audit
+from payments.admin import readers
 from payments.admin.audit import compared, history_of
-from payments.models import ApprovalDecision, ApprovalRequest, CoinPackage, Difference, Purchase
+from payments.models import (
+    ApprovalDecision,
+    ApprovalRequest,
+    CoinPackage,
+    Difference,
+    Purchase,
+    Refund,
+)
 from payments.queries import approvals as approval_queries
 
 Status = ApprovalRequest.Status
@@ -40,6 +48,7 @@ ABOUT: Mapping[str, type[Model]] = {
     "coin_package": CoinPackage,
     "difference": Difference,
     "purchase": Purchase,
+    "refund": Refund,
 }
 """Targets that are rows with a page, by their key."""
 
@@ -126,6 +135,8 @@ def number_agreed(request: ApprovalRequest) -> str:
 def target(request: ApprovalRequest) -> str:
     """What it changes, as a link where that is a row with a page; else its kind and id."""
     kind = request.target_type.replace("_", " ").capitalize()
+    if request.target_type == "user":
+        return readers.link(request.target_id)
     row = cells.find(ABOUT, request.target_type, request.target_id)
     return cells.link(row) if row else f"{kind} {request.target_id}"
 

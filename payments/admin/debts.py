@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 
@@ -21,7 +21,7 @@ from payments import audit
 from payments.admin.approvals import or_waiting, waiting_on
 from payments.admin.audit import history_of
 from payments.enums import BOOK_CURRENCY, Unit
-from payments.models import ApprovalRequest, CoinBalance, Debt, Refund
+from payments.models import ApprovalRequest, CoinBalance, Debt, Dispute, Refund
 from payments.services import debt_write_offs
 
 RIGHT = "payments.add_debtreduction"
@@ -114,8 +114,8 @@ class DebtAdmin(RecordAdmin):
         OPEN,
         cause,
         columns.moment("owed_at", "Since"),
-        columns.related("transaction", "Charged by"),
-        columns.related("voided_by", "Void by"),
+        columns.related("transaction", "Charged by", by="get_kind_display"),
+        columns.related("voided_by", "Void by", by="get_kind_display"),
     )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ViewList]:
@@ -189,7 +189,17 @@ def reductions_of(wallet: CoinBalance) -> Section | None:
 @section_of(Refund, permission=TO_OPEN)
 def debts_of_refund(refund: Refund) -> Section | None:
     """What a reader owes because a refund was paid after it had failed."""
-    found = Debt.objects.filter(closing__refund=refund).select_related("wallet").order_by("id")
+    return _one_table(Debt.objects.filter(closing__refund=refund))
+
+
+@section_of(Dispute, permission=TO_OPEN)
+def debts_of_dispute(dispute: Dispute) -> Section | None:
+    """What a reader owes because a dispute was lost."""
+    return _one_table(Debt.objects.filter(loss__dispute=dispute))
+
+
+def _one_table(debts: QuerySet[Debt]) -> Section | None:
+    found = debts.select_related("loss__dispute", "closing__refund").order_by("id")
     return _table([*found], title="Debt of the reader") if found else None
 
 

@@ -15,6 +15,7 @@ from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section
 from legato_payments.lib.pages.views import SavedViews, View
 from payments import audit
+from payments.admin import readers
 from payments.admin.attempts import attempts_of
 from payments.admin.audit import history_of
 from payments.models import PaymentMethod
@@ -81,7 +82,7 @@ class PaymentMethodAdmin(RecordAdmin):
     actions_detail = ["remove"]
 
     facts = (
-        columns.text("user_id", "Reader"),
+        readers.of_row,
         state,
         columns.text("kind"),
         columns.text("brand"),

@@ -13,11 +13,11 @@ from legato_payments.lib.admin import RecordAdmin, button
 from legato_payments.lib.pages import cells, columns
 from legato_payments.lib.pages.cells import Tone
 from legato_payments.lib.pages.tables import Advice, Section, Table, number
-from payments.admin import paying_back
+from payments.admin import paying_back, readers
 from payments.admin.audit import history_of
 from payments.admin.transactions import listed
 from payments.enums import Provider, Unit
-from payments.models import CoinBalance, Purchase, SandboxCharge, Transaction, WebhookEvent
+from payments.models import Purchase, SandboxCharge, Transaction, WebhookEvent
 
 Status = Purchase.Status
 
@@ -64,13 +64,6 @@ QUARANTINE = (
     " the gateway's dashboard by its id or our reference, and pay it back there. Until both sides"
     " agree, the reconciliation lists it."
 )
-
-
-@admin.display(description="Reader")
-def reader(purchase: Purchase) -> str:
-    """Who pays, as a link to the coins, where there is a wallet yet."""
-    wallet = CoinBalance.objects.filter(user_id=purchase.user_id).first()
-    return cells.link(wallet, purchase.user_id) if wallet else purchase.user_id
 
 
 @admin.display(description="What went wrong")
@@ -138,7 +131,7 @@ class PurchaseAdmin(RecordAdmin):
     facts = (
         columns.state("status", TONES),
         what_went_wrong,
-        reader,
+        readers.of_row,
         package,
         coins_and_bonus,
         columns.money("price_micros", "currency", "Price before tax"),

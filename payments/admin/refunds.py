@@ -18,7 +18,7 @@ from legato_payments.lib.pages.proposals import ProposalForm, ReasonField
 from legato_payments.lib.pages.tables import Section, Step, Steps, Table, number
 from legato_payments.lib.pages.views import SavedViews, View
 from payments import audit
-from payments.admin import contradictions
+from payments.admin import contradictions, readers
 from payments.admin.attempts import attempts_of
 from payments.admin.audit import history_of
 from payments.admin.transactions import posted_by
@@ -75,6 +75,12 @@ def age(refund: Refund) -> str:
     return timesince(refund.requested_at, refund.completed_at or clock.now())
 
 
+@admin.display(description="What went wrong")
+def what_went_wrong(refund: Refund) -> str:
+    """The gateway's code, as the words that it is made of."""
+    return refund.failure_code.replace("_", " ") or cells.EMPTY
+
+
 @admin.display(description="Approval")
 def approval(refund: Refund) -> str:
     """The proposal that another person agreed to."""
@@ -124,9 +130,9 @@ class RefundAdmin(RecordAdmin):
 
     facts = (
         columns.state("status", TONES),
-        columns.text("failure_code", "What went wrong"),
+        what_went_wrong,
         gateway_says,
-        reader,
+        readers.of_purchase,
         columns.related("purchase"),
         MONEY,
         columns.money("tax_micros", "currency", "of this tax"),
@@ -244,13 +250,13 @@ def _last_step(refund: Refund) -> Step:
         case Status.FAILED:
             came_back = "the coins came back"
             when = cells.moment(refund.completed_at)
-            return Step("Failed", [when, came_back, refund.failure_code], tone)
+            return Step("Failed", [when, came_back, what_went_wrong(refund)], tone)
         case Status.CONTRADICTED:
             paid = "The gateway now says that it paid what had failed."
             both = "The reader has the coins and the money: ask the gateway, and close it."
             return Step("Contradicted", [paid, both], tone)
         case Status.NEEDS_ATTENTION:
-            return Step("Needs attention", [refund.failure_code], tone)
+            return Step("Needs attention", [what_went_wrong(refund)], tone)
         case _:
             return Step("Done", ["not yet"])
 

@@ -57,16 +57,13 @@ def propose(
         amount = owed
     if amount.micros <= 0:
         raise WriteOffEmpty
+    known = {"reader": user_id, "currency": BOOK_CURRENCY.value}
     return approvals.propose(
         action=WRITE_OFF_DEBT,
         target=Target("user", user_id),
         payload={
-            "before": {"owed": owed.amount()},
-            "after": {
-                "reader": user_id,
-                "amount": amount.amount(),
-                "currency": BOOK_CURRENCY.value,
-            },
+            "before": {**known, "owed": owed.amount()},
+            "after": {**known, "owed": (owed - amount).amount(), "amount": amount.amount()},
         },
         summary=f"Write off {amount} of the {owed} that {user_id} owes",
         maker=actor,

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from access.services import content
 from legato_payments.backoffice import roles
 from legato_payments.lib import clock
 from legato_payments.lib.pages import cells
@@ -14,6 +15,7 @@ from payments.models import (
     CoinBalance,
     Debt,
     DebtReduction,
+    Dispute,
     Transaction,
 )
 from tests import factories, money_back, second_person
@@ -82,6 +84,7 @@ def test_its_page_shows_all_debts_of_the_reader_and_what_covered_them(debt: Debt
         "0.10 USD",
     ]
     assert "Nothing was paid or written off yet." in html
+    assert str(debt.transaction_id) not in html.replace(cells.page_of(debt.transaction), "")
 
 
 @pytest.mark.parametrize("page", [of_wallet, of_debt])
@@ -105,6 +108,12 @@ def test_a_write_off_waits_for_another_person(debt: Debt, page: Callable[[Debt],
 
 def test_a_part_can_be_written_off(debt: Debt) -> None:
     send(member("Operator"), of_debt(debt), amount="0.04", reason="half of it")
+    request = cells.page_of(ApprovalRequest.objects.get())
+    html = member("Finance manager").get(request).content.decode()
+    shown = {what: rest for what, *rest in tables_of(html)["Before and after"][1:]}
+    assert shown["Owed"] == ["0.10", "0.06", "changed"]
+    assert (shown["Reader"], shown["Currency"]) == ([READER, READER, ""], ["USD", "USD", ""])
+    assert cells.page_of(debt.wallet) in html
     second_person.agree(by=user_of("Finance manager"))
 
     debt.refresh_from_db()
@@ -159,6 +168,23 @@ def test_the_wallet_names_the_refund_that_blocks_it(debt: Debt) -> None:
 
     assert cells.page_of(debt.closing.refund) in html
     assert "paid after it failed" in html
+
+
+def test_a_lost_dispute_leads_to_its_debt_and_to_the_coins_of_the_reader() -> None:
+    now = clock.now()
+    factories.put_content("chapter-4", price=10, now=now)
+    purchase = factories.buy_coins(name="Reader Pack", now=now)
+    content.buy(user_id=READER, content_id="chapter-4", now=now, actor="user:x")
+    case = money_back.dispute(purchase, now=now)
+    Dispute.objects.filter(pk=case.pk).update(policy=Dispute.Policy.READER)
+    lost = money_back.lose(case, now=now)
+
+    html = member("Auditor").get(cells.page_of(lost)).content.decode()
+
+    debt = Debt.objects.get()
+    assert tables_of(html)["Debt of the reader"][1][1:3] == ["Lost dispute", "Open"]
+    assert cells.page_of(debt) in html
+    assert cells.page_of(debt.wallet) in html
 
 
 def test_hostile_words_are_words(boss: Client, busy: None) -> None:
