@@ -18,7 +18,7 @@ SYMBOLS = {"USD": "$", "CAD": "$", "NGN": "\N{NAIRA SIGN}"}
 
 DECLARED = {
     "withdrawal": "you declared your withdrawal from this purchase",
-    "unused": "you asked for unused coins to be paid back",
+    "unused": "paying unused coins back was asked for",
     "goodwill": "we agreed to pay back more than unused coins are worth",
     "gateway": "it was paid back at the payment provider",
 }
