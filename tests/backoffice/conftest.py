@@ -337,7 +337,7 @@ def _pay_back_and_dispute(now: datetime) -> None:
     evidence = {"message": EVIL, "customer_email": "ada.lovelace@example.com"}
     Dispute.objects.filter(pk=case.pk).update(reason=EVIL, evidence=evidence, answered_by=EVIL)
     CoinBalance.objects.filter(user_id="reader-11").update(blocked_by=EVIL)
-    money_back.owing("reader-13", now=now, reason=EVIL)
+    money_back.owing("reader-14", now=now, reason=EVIL)
 
 
 def _reconcile(now: datetime) -> None:

@@ -188,7 +188,7 @@ def test_a_lost_dispute_leads_to_its_debt_and_to_the_coins_of_the_reader() -> No
 
 
 def test_hostile_words_are_words(boss: Client, busy: None) -> None:
-    debt = Debt.objects.get(wallet__user_id="reader-13")
+    debt = Debt.objects.get(wallet__user_id="reader-14")
     assert debt.closing is not None
     for row in (debt, debt.wallet, debt.closing.refund):
         html = boss.get(cells.page_of(row)).content.decode()
