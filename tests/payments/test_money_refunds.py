@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from access.services import content
@@ -135,6 +135,7 @@ def test_a_part_is_as_many_whole_coins_as_fit_the_amount() -> None:
     sound()
 
 
+@settings(max_examples=40)
 @given(cents=st.lists(st.integers(1, 1_500), min_size=1, max_size=6))
 def test_parts_together_come_to_the_whole(cents: list[int]) -> None:
     purchase = bought()
