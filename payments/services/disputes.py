@@ -21,7 +21,7 @@ from payments.gateways.values import DisputeState, DisputeStatus
 from payments.ledger import balances, holds, templates
 from payments.models import CoinBalance, Dispute, Purchase
 from payments.outbox import EventType
-from payments.services import figures, purchase_outcomes, refund_amounts, wallets
+from payments.services import gateway_figures, purchase_outcomes, refund_amounts, wallets
 
 log = structlog.get_logger(__name__)
 
@@ -348,14 +348,14 @@ def _move_lots(
 
 
 def _book_fee(dispute: Dispute, state: DisputeState, *, now: datetime) -> None:
-    for currency, rest in figures.fees_to_book(dispute, fees_of(state)):
+    for currency, rest in gateway_figures.fees_to_book(dispute, fees_of(state)):
         draft = templates.dispute_fee(provider=dispute.provider, currency=currency, fee=rest)
         _post(dispute, "fee", draft, now=now)
 
 
 def _book_conversion(dispute: Dispute, settled: Money | None, *, now: datetime) -> None:
     is_out = dispute.booked != Booked.NONE
-    for draft in figures.conversions_to_book(
+    for draft in gateway_figures.conversions_to_book(
         dispute,
         provider=dispute.provider,
         currency=dispute.currency,

@@ -8,7 +8,7 @@ from payments.gateways import registry
 from payments.gateways.values import DisputeState, Window
 from payments.models import Dispute, Purchase
 from payments.queries.gateway_books import Source
-from payments.services import disputes, figures, purchase_news
+from payments.services import disputes, gateway_figures, purchase_news
 from payments.services import reconciliation_charges as charges
 from payments.services.reconciliation_findings import (
     REFUSALS,
@@ -119,7 +119,7 @@ def _faults(dispute: Dispute, state: DisputeState) -> list[Kind]:
         found.append(Kind.AMOUNT)
     if disputes.status_of(state) != dispute.status or not _is_held_alike(dispute, state):
         found.append(Kind.STATUS)
-    is_converted = figures.are_booked(dispute, fees={}, settled=state.settled)
+    is_converted = gateway_figures.are_booked(dispute, fees={}, settled=state.settled)
     if _kept(dispute.fees) != _kept(disputes.fees_of(state)) or not is_converted:
         found.append(Kind.FEE)
     return found

@@ -172,6 +172,7 @@ def undo(
     assert taken is not None, closing
 
     def heading(event: str) -> ledger.Header:
+        """Of one posting that takes the closing back; once for each event."""
         return ledger.Header(
             key=f"refund:{refund.pk}:{event}:{closing.pk}",
             occurred_at=now,

@@ -19,7 +19,7 @@ from payments.models import CoinBalance, Purchase, Refund
 from payments.outbox import EventType
 from payments.services import (
     attempts,
-    figures,
+    gateway_figures,
     purchase_outcomes,
     refund_closings,
     wallets,
@@ -74,10 +74,10 @@ def book_figures(refund: Refund, state: RefundState, *, now: datetime) -> None:
     if refund.status not in FINAL.get(state.outcome, ()):
         return
     provider = refund.purchase.provider
-    for currency, rest in figures.fees_to_book(refund, fees_of(state)):
+    for currency, rest in gateway_figures.fees_to_book(refund, fees_of(state)):
         draft = templates.gateway_fee(provider=provider, currency=currency, fee=rest)
         _post_figure(refund, draft, "fee", now=now)
-    for draft in figures.conversions_to_book(
+    for draft in gateway_figures.conversions_to_book(
         refund,
         provider=provider,
         currency=refund.currency,
@@ -91,7 +91,9 @@ def book_figures(refund: Refund, state: RefundState, *, now: datetime) -> None:
 def has_figures_left(refund: Refund, state: RefundState) -> bool:
     """Whether the next ``apply`` would book something that the gateway kept or converted."""
     is_final = refund.status in FINAL.get(state.outcome, ())
-    return is_final and not figures.are_booked(refund, fees=fees_of(state), settled=state.settled)
+    return is_final and not gateway_figures.are_booked(
+        refund, fees=fees_of(state), settled=state.settled
+    )
 
 
 def fees_of(state: RefundState) -> dict[str, int]:
