@@ -8,10 +8,12 @@ from django.db.models import F, Sum
 
 from access.queries import trace
 from access.services import content, gifts, refunds
+from legato_payments.lib.money import Money
 from payments import audit
 from payments.gateways import base
 from payments.gateways.sandbox import refunds as sandbox_refunds
 from payments.gateways.sandbox.gateway import SandboxGateway
+from payments.gateways.values import Outcome, RefundState
 from payments.ledger import chart, invariants
 from payments.models import (
     ApprovalRequest,
@@ -25,7 +27,7 @@ from payments.models import (
     SandboxLine,
     SandboxRefund,
 )
-from payments.services import attempts, debt_write_offs, refund_contradictions
+from payments.services import attempts, debt_write_offs, refund_contradictions, refund_outcomes
 from payments.services import refunds as money_refunds
 from tests import factories, money_back, second_person
 from tests.factories import NOW, READER
@@ -442,3 +444,35 @@ def test_a_reconciliation_finds_nothing_afterwards(purchase: Purchase) -> None:
     scenes.run(now=scenes.LATER + timedelta(hours=2))
 
     assert not Difference.objects.open().exists()
+
+
+def test_what_the_gateway_converted_of_it_follows_the_closing_and_its_end(rates: None) -> None:
+    refund = money_back.contradicted(factories.buy_coins(READER, "Starter Pack", currency="CAD"))
+    purchase = refund.purchase
+
+    def hear(outcome: Outcome, settled: str) -> Refund:
+        state = RefundState(
+            gateway_id=refund.gateway_id,
+            reference=refund.reference,
+            payment_id=purchase.payment_id,
+            charge_reference=purchase.reference,
+            outcome=outcome,
+            amount=Money(refund.amount_micros, "CAD"),
+            settled=Money.parse(settled, "USD"),
+        )
+        return refund_outcomes.apply(refund_id=refund.pk, state=state, now=LATER)
+
+    before = [books.balance(chart.gateway("SANDBOX", unit)) for unit in ("CAD", "USD")]
+    assert hear(Outcome.SUCCEEDED, "1.00").settled == {}
+    close(refund, "COINS")
+
+    closed = hear(Outcome.SUCCEEDED, "1.00")
+
+    assert (closed.status, closed.settled) == (Status.SUCCEEDED, {"USD": 1_000_000})
+    after = [books.balance(chart.gateway("SANDBOX", unit)) for unit in ("CAD", "USD")]
+    assert after == [before[0], before[1] - 1_000_000]
+    assert list(invariants.discrepancies()) == []
+
+    assert hear(Outcome.FAILED, "0.00").settled == {"USD": 0}
+    assert [books.balance(chart.gateway("SANDBOX", unit)) for unit in ("CAD", "USD")] == before
+    assert list(invariants.discrepancies()) == []

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -144,11 +143,6 @@ class StartField(forms.DateTimeField):
             attrs={"placeholder": "YYYY-MM-DD HH:MM", "autocomplete": "off"}, format=TO_THE_MINUTE
         )
         super().__init__(required=False, widget=widget, input_formats=[TO_THE_MINUTE], **kwargs)
-
-    @staticmethod
-    def or_now(value: datetime | None, now: datetime) -> datetime:
-        """What was chosen, else ``now``."""
-        return value or now
 
 
 class DayField(forms.DateField):
